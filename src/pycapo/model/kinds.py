@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The kinds of OpenStack resources that pycapo sees and makes.
+
+Rule: one word for each kind, the same in records, steps, plans, conditions and metrics.
+"""
+
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """A kind of OpenStack resource, spelled as a person says it."""
+
+    NETWORK = "network"
+    SUBNET = "subnet"
+    ROUTER = "router"
+    ROUTER_INTERFACE = "router interface"
+    SECURITY_GROUP = "security group"
+    SECURITY_GROUP_RULE = "security group rule"
+    PORT = "port"
+    TRUNK = "trunk"
+    FLOATING_IP = "floating IP"
+    LOAD_BALANCER = "load balancer"
+    LISTENER = "listener"
+    POOL = "pool"
+    HEALTH_MONITOR = "health monitor"
+    MEMBER = "member"
+    SERVER = "server"
+    SERVER_INTERFACE = "server interface"
+    SERVER_GROUP = "server group"
+    VOLUME = "volume"
+    IMAGE = "image"
+    FLAVOR = "flavor"

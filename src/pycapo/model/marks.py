@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ownership: the mark by which pycapo knows again what it made.
+
+A mark names the owner (an id that is generated once and kept in an annotation of the owning Kubernetes object, so that it
+survives `clusterctl move`) and the role that the resource plays for it. It is written in the very request that creates the
+resource: as a tag where the service takes tags on creation, as Nova or Cinder metadata, else as the end of the description.
+
+Law: names are for people. What carries no mark of ours is never changed and never deleted.
+"""
+
+import re
+import secrets
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+OWNER_ANNOTATION = "infrastructure.cluster.x-k8s.io/openstack-owner"
+METADATA_KEY = "pycapo-mark"
+_TAG = re.compile(r"^pycapo:([a-z0-9]{12}):([A-Za-z0-9._-]+)$")
+_DESCRIPTION = re.compile(r"\[(pycapo:[^\]\s]+)\]$")
+
+
+class Mark(msgspec.Struct, frozen=True):
+    """Who owns a resource (`owner`, 12 lower-case letters or digits) and what it is to its owner (`role`)."""
+
+    owner: str
+    role: str
+
+    @property
+    def tag(self) -> str:
+        """The mark as a Neutron, Octavia or Nova tag."""
+        return f"pycapo:{self.owner}:{self.role}"
+
+    def described(self, description: str) -> str:
+        """The description with the mark at its end, for services that take no tags on creation."""
+        return f"{description} [{self.tag}]".strip()
+
+
+def new_owner() -> str:
+    """A fresh owner id; 60 random bits, so that two management clusters in one project never share one."""
+    return secrets.token_hex(6)
+
+
+def parse_mark(text: str) -> Mark | None:
+    """The mark that a tag spells, if it is one of ours."""
+    match = _TAG.match(text)
+    return Mark(owner=match[1], role=match[2]) if match else None
+
+
+def find_mark(
+    *, tags: Iterable[str] = (), description: str | None = None, metadata: Mapping[str, str] | None = None
+) -> Mark | None:
+    """The mark that a resource carries in its metadata, its tags or at the end of its description."""
+    spelled = [(metadata or {}).get(METADATA_KEY, ""), *tags]
+    described = _DESCRIPTION.search(description or "")
+    if described:
+        spelled.append(described[1])
+    return next((mark for mark in map(parse_mark, spelled) if mark), None)

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Marks: what we made is known again, what we did not make never is."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pycapo.model.marks import METADATA_KEY, Mark, find_mark, new_owner, parse_mark
+
+roles = st.from_regex(r"\A[A-Za-z0-9._-]{1,40}\Z")
+
+
+@given(role=roles, description=st.text(max_size=60))
+def test_a_mark_is_found_again_wherever_it_was_written(role: str, description: str) -> None:
+    mark = Mark(owner=new_owner(), role=role)
+
+    assert parse_mark(mark.tag) == mark
+    assert find_mark(tags=["blue", mark.tag]) == mark
+    assert find_mark(description=mark.described(description)) == mark
+    assert find_mark(metadata={METADATA_KEY: mark.tag}) == mark
+
+
+@pytest.mark.parametrize("text", ["", "pycapo", "pycapo:short:x", "pycapo:aaaaaaaaaaaa:", "xpycapo:aaaaaaaaaaaa:x", "other:aaaaaaaaaaaa:x"])
+def test_what_only_resembles_a_mark_is_none(text: str) -> None:
+    assert parse_mark(text) is None
+    assert find_mark(tags=[text], description=f"[{text}]", metadata={METADATA_KEY: text}) is None
+
+
+def test_a_mark_in_the_middle_of_a_description_is_none() -> None:
+    mark = Mark(owner=new_owner(), role="network")
+
+    assert find_mark(description=f"[{mark.tag}] copied by a person") is None
+
+
+def test_two_owners_differ() -> None:
+    assert len({new_owner() for _ in range(1000)}) == 1000
