@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+# `make` alone lists the targets. Everything that is built or downloaded goes below $PYCAPO_CACHE (default ~/.cache/pycapo).
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+CHECKS := src tests tools
+LAB ?= default
+# The environment is made (or found) once for each call of make.
+RUN = bin=$$(tools/setup)/bin; PATH="$$bin:$$PATH"; export PATH
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: ## a cluster from manifest to running nodes on the embedded lab; DEMO="--keep" leaves it running
+	@$(RUN); pycapo lab demo --name demo $(DEMO)
+
+.PHONY: test
+test: lint types layers ## everything that has to be true: linters, types, layers, then every test (the lab starts by itself)
+	@$(RUN); pytest -q -n 2 tests/unit
+	@$(RUN); pytest -q tests/integration tests/e2e
+
+.PHONY: unit
+unit: ## the unit tests alone: seconds, no lab
+	@$(RUN); pytest -q -n 2 tests/unit
+
+.PHONY: lint
+lint: ## ruff: rules and format
+	@$(RUN); ruff check $(CHECKS); ruff format --check --quiet $(CHECKS) || { echo "run: make format"; exit 1; }
+
+.PHONY: format
+format: ## put the code into shape
+	@$(RUN); ruff format $(CHECKS); ruff check --fix $(CHECKS)
+
+.PHONY: types
+types: ## mypy --strict
+	@$(RUN); mypy
+
+.PHONY: layers
+layers: ## the floors of the architecture, kept by import-linter
+	@$(RUN); lint-imports
+
+.PHONY: bench
+bench: ## OpenStack requests for each kind of work against their budgets; writes build/bench.json
+	@$(RUN); pycapo lab bench --name bench
+
+.PHONY: lab-up
+lab-up: ## a management plane, OpenStack and pycapo on this machine; then: eval "$(pycapo lab env)"
+	@$(RUN); pycapo lab up --name $(LAB)
+
+.PHONY: lab-down
+lab-down: ## end the lab and leave nothing running
+	@$(RUN); pycapo lab down --name $(LAB)
+
+.PHONY: docs
+docs: ## write docs/reference from the code
+	@$(RUN); python tools/reference.py
+
+.PHONY: shell
+shell: ## a shell with the environment on PATH
+	@$(RUN); exec bash
