@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The roles that a cluster's resources play for it, as their marks name them.
+
+The cluster's life makes them; the machine's life finds by them what it joins.
+"""
+
+NETWORK = "network"
+ROUTER = "router"
+CONTROL_PLANE_GROUP = "sg-controlplane"
+WORKER_GROUP = "sg-worker"
+BASTION_GROUP = "sg-bastion"
+LOAD_BALANCER = "api-lb"
+ENDPOINT_ADDRESS = "api-fip"
+BASTION_ADDRESS = "bastion-fip"
+
+
+def subnet(index: int) -> str:
+    """The role of the managed subnet with this place in the spec."""
+    return f"subnet-{index}"
+
+
+def interface(index: int) -> str:
+    """The role of the router interface in the subnet with this place."""
+    return f"interface-{index}"
+
+
+def security_group(name: str) -> str:
+    """The role of a managed security group; names are controlplane, worker and bastion."""
+    return f"sg-{name}"
+
+
+def listener(port: int) -> str:
+    """The role of the listener of one API port."""
+    return f"api-listener-{port}"
+
+
+def pool(port: int) -> str:
+    """The role of the pool of one API port; the machine's life puts members into it."""
+    return f"api-pool-{port}"
+
+
+def monitor(port: int) -> str:
+    """The role of the health monitor of one API port's pool."""
+    return f"api-monitor-{port}"
