@@ -46,8 +46,12 @@ bench: ## OpenStack requests for each kind of work against their budgets; writes
 	@$(RUN); pycapo lab bench --name bench
 
 .PHONY: lab-up
-lab-up: ## a management plane, OpenStack and pycapo on this machine; then: eval "$(pycapo lab env)"
+lab-up: ## a management plane, OpenStack and pycapo on this machine; then: eval "$$(make -s lab-env)"
 	@$(RUN); pycapo lab up --name $(LAB)
+
+.PHONY: lab-env
+lab-env: ## print the exports of the running lab: eval "$$(make -s lab-env)"
+	@$(RUN); pycapo lab env --name $(LAB)
 
 .PHONY: lab-down
 lab-down: ## end the lab and leave nothing running
