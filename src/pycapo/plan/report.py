@@ -8,7 +8,7 @@ words that were born with the decision; what was not looked at is not told at al
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from pycapo.api.metav1 import Condition
+from pycapo.api.meta import Condition
 from pycapo.model.steps import Create, Delete, Plan, Step, Update, Wait
 
 READY = "Ready"
@@ -55,43 +55,70 @@ def condition_of(condition: str, part: Plan, generation: int) -> Condition:
         return condition_from(part.waits, condition=condition, generation=generation)
     if part.steps:
         message = _several([step.why for step in part.steps])
-        return Condition(
-            type=condition, status="False", reason=_verb(part.steps[0]), message=message, observed_generation=generation
-        )
-    return Condition(type=condition, status="True", reason="Ready", observed_generation=generation)
+        return _false(condition, _verb(part.steps[0]), message, generation)
+    return _true(condition, generation)
 
 
 def condition_from(waits: Sequence[Wait], *, condition: str, generation: int) -> Condition:
     """A False condition that tells what is waited for; the reason is that of the first wait."""
-    return Condition(
-        type=condition,
-        status="False",
-        reason=waits[0].reason,
-        message=_several([wait.told for wait in waits]),
-        observed_generation=generation,
-    )
+    return _false(condition, waits[0].reason, _several([wait.told for wait in waits]), generation)
 
 
 def failed(condition: str, failure: Failure, generation: int) -> Condition:
     """A False condition that tells an error."""
-    return Condition(
-        type=condition, status="False", reason=failure.reason, message=str(failure), observed_generation=generation
-    )
+    return _false(condition, failure.reason, str(failure), generation)
+
+
+def succeeded(condition: str, generation: int) -> Condition:
+    """A True condition for what was seen."""
+    return _true(condition, generation)
 
 
 def ready(conditions: Sequence[Condition], generation: int, *, retiring: Plan | None = None) -> Condition:
     """The summary `Ready`: True when all are, else the words of those that are not; while deleting, what deletion waits for."""
     if retiring is not None:
         told = [wait.told for wait in retiring.waits] or [step.why for step in retiring.steps]
-        return Condition(
-            type=READY, status="False", reason="Deleting", message=_several(told), observed_generation=generation
-        )
+        return _false(READY, "Deleting", _several(told), generation)
     lacking = [item for item in conditions if item.status != "True" and item.type != READY]
     if not lacking:
-        return Condition(type=READY, status="True", reason="Ready", observed_generation=generation)
+        return _true(READY, generation)
     message = "; ".join(f"{item.type}: {item.message or item.reason}" for item in lacking)
+    return _false(READY, lacking[0].reason, message, generation)
+
+
+def merged(before: Sequence[Condition], now: Sequence[Condition]) -> list[Condition]:
+    """The conditions of a status after this turn: new words for what was told now, the others as they were.
+
+    `last_transition_time` is empty where the status changed; whoever writes the status knows the time.
+    """
+    known = {item.type: item for item in before}
+    for item in now:
+        old = known.get(item.type)
+        if old is not None and old.status == item.status:
+            item.last_transition_time = old.last_transition_time
+        known[item.type] = item
+    return list(known.values())
+
+
+def _true(condition: str, generation: int) -> Condition:
     return Condition(
-        type=READY, status="False", reason=lacking[0].reason, message=message, observed_generation=generation
+        type=condition,
+        status="True",
+        reason="Ready",
+        message="",
+        last_transition_time="",
+        observed_generation=generation,
+    )
+
+
+def _false(condition: str, reason: str, message: str, generation: int) -> Condition:
+    return Condition(
+        type=condition,
+        status="False",
+        reason=reason,
+        message=message,
+        last_transition_time="",
+        observed_generation=generation,
     )
 
 
