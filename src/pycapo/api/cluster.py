@@ -15,6 +15,8 @@ ManagedGroupName = Literal["bastion", "controlplane", "worker"]
 class APIEndpoint(Record, kw_only=True):
     """Where the API server of the workload cluster is reached."""
 
+    min_properties: ClassVar[int | None] = 1
+
     host: Annotated[str | None, described("Address or DNS name.", min_length=1, max_length=512)] = None
     port: Annotated[Int32 | None, described("TCP port.", minimum=1, maximum=65535)] = None
 
@@ -125,13 +127,9 @@ class SecurityGroupRuleSpec(Record, kw_only=True):
     ] = None
 
 
-class ManagedSecurityGroups(Record, kw_only=True):
-    """Security groups that the controller makes, with rules besides those that Kubernetes needs."""
+class RoleSecurityGroups(Record, kw_only=True):
+    """The part of the managed security groups that all versions spell alike."""
 
-    cluster_nodes_security_group_rules: Annotated[
-        list[SecurityGroupRuleSpec] | None,
-        described("Rules for all nodes, not for the bastion.", list_map_keys=("name",)),
-    ] = None
     control_plane_nodes_security_group_rules: Annotated[
         list[SecurityGroupRuleSpec] | None, described("Rules for control plane nodes.", list_map_keys=("name",))
     ] = None
@@ -141,8 +139,17 @@ class ManagedSecurityGroups(Record, kw_only=True):
     allow_all_in_cluster_traffic: Annotated[bool, described("Allow all traffic between nodes.")] = False
 
 
-class Bastion(Record, kw_only=True):
-    """A server to log in to the nodes from."""
+class ManagedSecurityGroups(RoleSecurityGroups, kw_only=True):
+    """Security groups that the controller makes, with rules besides those that Kubernetes needs."""
+
+    cluster_nodes_security_group_rules: Annotated[
+        list[SecurityGroupRuleSpec] | None,
+        described("Rules for all nodes, not for the bastion.", list_map_keys=("name",)),
+    ] = None
+
+
+class BastionFields(Record, kw_only=True):
+    """The part of a bastion that all versions spell alike."""
 
     schema_rules: ClassVar[tuple[Rule, ...]] = (
         Rule("!self.enabled || has(self.spec)", "spec is required if bastion is enabled"),
@@ -151,28 +158,20 @@ class Bastion(Record, kw_only=True):
     enabled: Annotated[
         bool, described("Make the bastion. Set it to false and wait before taking the bastion out of the spec.")
     ] = True
-    spec: Annotated[OpenStackMachineSpec | None, described("The server of the bastion.")] = None
     availability_zone: Annotated[str | None, described("Availability zone of the bastion.")] = None
     floating_ip: Annotated[
         str | None, described("Floating IP to use, by address; a new one if absent.", format="ipv4")
     ] = None
 
 
-class OpenStackClusterSpec(Record, kw_only=True):
-    """The infrastructure that a cluster needs."""
+class Bastion(BastionFields, kw_only=True):
+    """A server to log in to the nodes from."""
 
-    schema_rules: ClassVar[tuple[Rule, ...]] = (
-        Rule(
-            "has(self.enableExternalNetwork) && !self.enableExternalNetwork ?"
-            " !has(self.bastion) || !has(self.bastion.floatingIP) : true",
-            "bastion floating IP cannot be set when enableExternalNetwork is false",
-        ),
-        Rule(
-            "has(self.enableExternalNetwork) && !self.enableExternalNetwork ?"
-            " has(self.apiServer) && has(self.apiServer.enableFloatingIP) && !self.apiServer.enableFloatingIP : true",
-            "apiServer.enableFloatingIP cannot be true when enableExternalNetwork is false",
-        ),
-    )
+    spec: Annotated[OpenStackMachineSpec | None, described("The server of the bastion.")] = None
+
+
+class ClusterFields(Record, kw_only=True):
+    """The part of a cluster's spec that all versions spell alike."""
 
     managed_subnets: Annotated[
         list[SubnetSpec] | None,
@@ -190,15 +189,59 @@ class OpenStackClusterSpec(Record, kw_only=True):
         SubnetParam | None,
         described("The subnet for the VIP and the load balancer members; the first of subnets by default."),
     ] = None
+    router: Annotated[
+        RouterParam | None, described("A router that exists, instead of one that is made; never deleted.")
+    ] = None
+    network: Annotated[
+        NetworkParam | None, described("A network that exists, as cluster network; not with managedSubnets.")
+    ] = None
+    networks: Annotated[
+        list[NamedNetwork] | None,
+        described("Named networks besides the cluster network, for ports' clusterNetwork.", list_map_keys=("name",)),
+    ] = None
+    external_network: Annotated[
+        NetworkParam | None,
+        described("Network to the outside; by default the only external one, none if there is none."),
+    ] = None
+    tags: Annotated[
+        list[str] | None, described("Tags for everything in the cluster that takes tags.", list_type="set")
+    ] = None
+    control_plane_availability_zones: Annotated[
+        list[str] | None, described("Availability zones for control plane nodes; all if absent.", list_type="set")
+    ] = None
+    control_plane_omit_availability_zone: Annotated[
+        bool | None, described("Leave the zone of control plane nodes to Nova.")
+    ] = None
+    identity_ref: Annotated[
+        OpenStackIdentityReference, described("Credentials for the cluster, and for machines that have none.")
+    ]
+
+
+class OpenStackClusterSpec(ClusterFields, kw_only=True):
+    """The infrastructure that a cluster needs."""
+
+    schema_rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "has(self.enableExternalNetwork) && !self.enableExternalNetwork ?"
+            " !has(self.bastion) || !has(self.bastion.floatingIP) : true",
+            "bastion floating IP cannot be set when enableExternalNetwork is false",
+        ),
+        Rule(
+            "has(self.enableExternalNetwork) && !self.enableExternalNetwork ?"
+            " has(self.apiServer) && has(self.apiServer.enableFloatingIP) && !self.apiServer.enableFloatingIP : true",
+            "apiServer.enableFloatingIP cannot be true when enableExternalNetwork is false",
+        ),
+    )
+
+    control_plane_endpoint: Annotated[
+        APIEndpoint | None, described("Where the API server is reached; found out by the controller unless given.")
+    ] = None
     managed_router: Annotated[
         ManagedRouter | None,
         described(
             "Attributes of the router that is made.",
             rules=(Rule("has(self.externalIPs)", "managedRouter must not be empty if set"),),
         ),
-    ] = None
-    router: Annotated[
-        RouterParam | None, described("A router that exists, instead of one that is made; never deleted.")
     ] = None
     managed_network: Annotated[
         ManagedNetwork | None,
@@ -212,17 +255,6 @@ class OpenStackClusterSpec(Record, kw_only=True):
             ),
         ),
     ] = None
-    network: Annotated[
-        NetworkParam | None, described("A network that exists, as cluster network; not with managedSubnets.")
-    ] = None
-    networks: Annotated[
-        list[NamedNetwork] | None,
-        described("Named networks besides the cluster network, for ports' clusterNetwork.", list_map_keys=("name",)),
-    ] = None
-    external_network: Annotated[
-        NetworkParam | None,
-        described("Network to the outside; by default the only external one, none if there is none."),
-    ] = None
     enable_external_network: Annotated[
         bool | None, described("Connect the cluster to an external network; true by default.")
     ] = None
@@ -231,22 +263,7 @@ class OpenStackClusterSpec(Record, kw_only=True):
         ManagedSecurityGroups | None,
         described("Make security groups for the nodes; an empty object means with the default rules only."),
     ] = None
-    tags: Annotated[
-        list[str] | None, described("Tags for everything in the cluster that takes tags.", list_type="set")
-    ] = None
-    control_plane_endpoint: Annotated[
-        APIEndpoint | None, described("Where the API server is reached; found out by the controller unless given.")
-    ] = None
-    control_plane_availability_zones: Annotated[
-        list[str] | None, described("Availability zones for control plane nodes; all if absent.", list_type="set")
-    ] = None
-    control_plane_omit_availability_zone: Annotated[
-        bool | None, described("Leave the zone of control plane nodes to Nova.")
-    ] = None
     bastion: Annotated[Bastion | None, described("A server to log in to the nodes from.")] = None
-    identity_ref: Annotated[
-        OpenStackIdentityReference, described("Credentials for the cluster, and for machines that have none.")
-    ]
 
 
 class ClusterInitialization(Record, kw_only=True):
@@ -307,8 +324,8 @@ class SecurityGroupStatus(Record, kw_only=True):
     id: Annotated[str, described("UUID of the group.", min_length=1)]
 
 
-class BastionStatus(Record, kw_only=True):
-    """What is known of the bastion."""
+class BastionState(Record, kw_only=True):
+    """The part of the bastion's status that all versions spell alike."""
 
     id: Annotated[str | None, described("UUID of the server.")] = None
     name: Annotated[str | None, described("Name of the server.")] = None
@@ -316,14 +333,18 @@ class BastionStatus(Record, kw_only=True):
     state: Annotated[str | None, described("Nova's state of the server.")] = None
     ip: Annotated[str | None, described("Address on the cluster network.")] = None
     floating_ip: Annotated[str | None, described("Floating IP.")] = None
-    resolved: Annotated[ResolvedMachineSpec | None, described("References of the spec, resolved.")] = None
     resources: Annotated[MachineResources | None, described("What was made for the bastion.")] = None
 
 
-class OpenStackClusterStatus(Record, kw_only=True):
-    """What is known of a cluster's infrastructure."""
+class BastionStatus(BastionState, kw_only=True):
+    """What is known of the bastion."""
 
-    conditions: Annotated[list[Condition] | None, CONDITIONS] = None
+    resolved: Annotated[ResolvedMachineSpec | None, described("References of the spec, resolved.")] = None
+
+
+class ClusterState(Record, kw_only=True):
+    """The part of a cluster's status that all versions spell alike."""
+
     initialization: Annotated[ClusterInitialization | None, described("How far the first provisioning got.")] = None
     network: Annotated[NetworkStatusWithSubnets | None, described("The cluster network.")] = None
     networks: Annotated[list[NamedNetworkStatus] | None, described("The named networks.", list_map_keys=("name",))] = (
@@ -331,6 +352,17 @@ class OpenStackClusterStatus(Record, kw_only=True):
     )
     external_network: Annotated[NetworkStatus | None, described("The network to the outside.")] = None
     router: Annotated[Router | None, described("The router of the cluster network.")] = None
+    control_plane_security_group: Annotated[
+        SecurityGroupStatus | None, described("Managed group of control plane nodes.")
+    ] = None
+    worker_security_group: Annotated[SecurityGroupStatus | None, described("Managed group of worker nodes.")] = None
+    bastion_security_group: Annotated[SecurityGroupStatus | None, described("Managed group of the bastion.")] = None
+
+
+class OpenStackClusterStatus(ClusterState, kw_only=True):
+    """What is known of a cluster's infrastructure."""
+
+    conditions: Annotated[list[Condition] | None, CONDITIONS] = None
     api_server_managed_load_balancer: Annotated[
         LoadBalancer | None, described("The load balancer of the API server.")
     ] = None
@@ -338,11 +370,6 @@ class OpenStackClusterStatus(Record, kw_only=True):
         list[FailureDomain] | None,
         described("Availability zones that machines can be spread over.", list_map_keys=("name",)),
     ] = None
-    control_plane_security_group: Annotated[
-        SecurityGroupStatus | None, described("Managed group of control plane nodes.")
-    ] = None
-    worker_security_group: Annotated[SecurityGroupStatus | None, described("Managed group of worker nodes.")] = None
-    bastion_security_group: Annotated[SecurityGroupStatus | None, described("Managed group of the bastion.")] = None
     bastion: Annotated[BastionStatus | None, described("The bastion.")] = None
 
 

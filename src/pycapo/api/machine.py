@@ -123,23 +123,14 @@ class NetworkConfig(Record, kw_only=True):
     ] = None
 
 
-class OpenStackMachineSpec(Record, kw_only=True):
-    """A server that is to be a node."""
+class MachineFields(Record, kw_only=True):
+    """The part of a machine's spec that all versions spell alike."""
 
     provider_id: Annotated[str | None, described("openstack://REGION/UUID of the server; set by the controller.")] = (
         None
     )
-    flavor: Annotated[FlavorParam, described("Flavor of the server.")]
     image: Annotated[ImageParam, described("Image of the server, or of its root volume.")]
     ssh_key_name: Annotated[str | None, described("Name of the Nova key pair for the server.")] = None
-    ports: Annotated[
-        list[PortOpts] | None,
-        described("Ports of the server; one on the cluster network if absent.", list_type="atomic"),
-    ] = None
-    additional_ports: Annotated[
-        list[PortOpts] | None,
-        described("Ports besides those of ports, or besides the one on the cluster network.", list_type="atomic"),
-    ] = None
     network_config: Annotated[NetworkConfig | None, described("What the guest is told of its networks.")] = None
     security_groups: Annotated[
         list[SecurityGroupParam] | None, described("Security groups of every port.", list_type="atomic")
@@ -171,18 +162,37 @@ class OpenStackMachineSpec(Record, kw_only=True):
     ] = None
 
 
+class OpenStackMachineSpec(MachineFields, kw_only=True):
+    """A server that is to be a node."""
+
+    flavor: Annotated[FlavorParam, described("Flavor of the server.")]
+    ports: Annotated[
+        list[PortOpts] | None,
+        described("Ports of the server; one on the cluster network if absent.", list_type="atomic"),
+    ] = None
+    additional_ports: Annotated[
+        list[PortOpts] | None,
+        described("Ports besides those of ports, or besides the one on the cluster network.", list_type="atomic"),
+    ] = None
+
+
 class MachineInitialization(Record, kw_only=True):
     """How far the first provisioning got."""
 
     provisioned: Annotated[bool | None, described("The server was provisioned once; never taken back.")] = None
 
 
-class ResolvedMachineSpec(Record, kw_only=True):
-    """Parts of a machine's spec with every reference resolved to an id."""
+class ResolvedMachine(Record, kw_only=True):
+    """Parts of a machine's spec with every reference resolved to an id: what all versions spell alike."""
 
     server_group_id: Annotated[str | None, described("UUID of the server group.")] = None
     image_id: Annotated[str | None, described("UUID of the image.")] = None
     flavor_id: Annotated[str | None, described("Id of the flavor.")] = None
+
+
+class ResolvedMachineSpec(ResolvedMachine, kw_only=True):
+    """Parts of a machine's spec with every reference resolved to an id."""
+
     ports: Annotated[list[ResolvedPortSpec] | None, described("Ports to make.", list_type="atomic")] = None
 
 
@@ -192,10 +202,9 @@ class MachineResources(Record, kw_only=True):
     ports: Annotated[list[PortStatus] | None, described("Ports that were made.", list_type="atomic")] = None
 
 
-class OpenStackMachineStatus(Record, kw_only=True):
-    """What is known of a machine's server."""
+class MachineState(Record, kw_only=True):
+    """The part of a machine's status that all versions spell alike."""
 
-    conditions: Annotated[list[Condition] | None, CONDITIONS] = None
     initialization: Annotated[MachineInitialization | None, described("How far the first provisioning got.")] = None
     instance_id: Annotated[str | None, described("UUID of the server.")] = None
     addresses: Annotated[list[NodeAddress] | None, described("Addresses of the server.", list_type="atomic")] = None
@@ -203,8 +212,14 @@ class OpenStackMachineStatus(Record, kw_only=True):
     failure_domain: Annotated[
         str | None, described("Failure domain that the server runs in.", min_length=1, max_length=256)
     ] = None
-    resolved: Annotated[ResolvedMachineSpec | None, described("References of the spec, resolved.")] = None
     resources: Annotated[MachineResources | None, described("What was made for the machine.")] = None
+
+
+class OpenStackMachineStatus(MachineState, kw_only=True):
+    """What is known of a machine's server."""
+
+    conditions: Annotated[list[Condition] | None, CONDITIONS] = None
+    resolved: Annotated[ResolvedMachineSpec | None, described("References of the spec, resolved.")] = None
 
 
 class OpenStackMachine(Kind, kw_only=True):
@@ -244,14 +259,19 @@ class NodeInfo(Record, kw_only=True):
     operating_system: Annotated[str | None, described("Operating system of the node, such as linux.")] = None
 
 
-class OpenStackMachineTemplateStatus(Record, kw_only=True):
+class NodeCapacity(Record, kw_only=True):
     """What the cluster autoscaler reads to scale from zero."""
 
-    conditions: Annotated[list[Condition] | None, CONDITIONS] = None
     capacity: Annotated[
         dict[str, int | str] | None, described("Resources that a node of this template has (cpu, memory, ...).")
     ] = None
     node_info: Annotated[NodeInfo | None, described("What a node of this template will be.")] = None
+
+
+class OpenStackMachineTemplateStatus(NodeCapacity, kw_only=True):
+    """What is known of the nodes of a template."""
+
+    conditions: Annotated[list[Condition] | None, CONDITIONS] = None
 
 
 class OpenStackMachineTemplate(Kind, kw_only=True):

@@ -115,6 +115,8 @@ class NodeAddress(Record, kw_only=True):
 class TemplateMeta(Record, kw_only=True):
     """Labels and annotations for the objects that a template makes."""
 
+    min_properties: ClassVar[int | None] = 1
+
     labels: Annotated[dict[str, str] | None, described("Labels to set on the object.")] = None
     annotations: Annotated[dict[str, str] | None, described("Annotations to set on the object.")] = None
 

@@ -97,7 +97,6 @@ class PortAttributes(Record, kw_only=True):
     profile: Annotated[
         BindingProfile | None, described("Binding profile; most clouds reserve it for administrators.")
     ] = None
-    enable_port_security: Annotated[bool | None, described("Port security; the network's setting by default.")] = None
     propagate_uplink_status: Annotated[bool | None, described("Propagate the status of the uplink to the port.")] = None
     value_specs: Annotated[
         list[ValueSpec] | None,
@@ -105,8 +104,8 @@ class PortAttributes(Record, kw_only=True):
     ] = None
 
 
-class PortBody(PortAttributes, kw_only=True):
-    """A port that a manifest asks for, without what only the parent of a trunk has."""
+class PortRequest(PortAttributes, kw_only=True):
+    """A port that a manifest asks for: what all versions spell alike, without what only a trunk's parent has."""
 
     network: Annotated[NetworkParam | None, described("Network of the port; the cluster network by default.")] = None
     description: Annotated[str | None, described("Description of the port.")] = None
@@ -144,13 +143,24 @@ class PortBody(PortAttributes, kw_only=True):
     hints: Annotated[FreeMap | None, described("Hints for the mechanism driver.")] = None
 
 
-class Subport(Record, kw_only=True):
-    """A port of a trunk that carries one segment."""
+class PortBody(PortRequest, kw_only=True):
+    """A port that a manifest asks for, without what only the parent of a trunk has."""
+
+    enable_port_security: Annotated[bool | None, described("Port security; the network's setting by default.")] = None
+
+
+class Segment(Record, kw_only=True):
+    """How a trunk carries a port."""
 
     segmentation_type: Annotated[Literal["vlan", "inherit"], described("How the guest tells the segments apart.")] = (
         "vlan"
     )
     segmentation_id: Annotated[Int32 | None, described("Tag of the segment.", minimum=1, maximum=4094)] = None
+
+
+class Subport(Segment, kw_only=True):
+    """A port of a trunk."""
+
     port: Annotated[PortBody, described("The port.")]
 
 
@@ -170,8 +180,8 @@ class ResolvedFixedIP(Record, kw_only=True):
     ip_address: Annotated[str | None, described("The address.")] = None
 
 
-class ResolvedPortSpec(PortAttributes, kw_only=True):
-    """A port with every reference resolved to an id."""
+class ResolvedPort(PortAttributes, kw_only=True):
+    """A port with every reference resolved to an id: what all versions spell alike."""
 
     name: Annotated[str, described("Name of the port.", min_length=1)]
     description: Annotated[str | None, described("Description of the port.")] = None
@@ -182,6 +192,12 @@ class ResolvedPortSpec(PortAttributes, kw_only=True):
     security_groups: Annotated[
         list[str] | None, described("UUIDs of the port's security groups.", list_type="atomic")
     ] = None
+
+
+class ResolvedPortSpec(ResolvedPort, kw_only=True):
+    """A port with every reference resolved to an id."""
+
+    enable_port_security: Annotated[bool | None, described("Port security; the network's setting by default.")] = None
 
 
 class PortStatus(Record, kw_only=True):
