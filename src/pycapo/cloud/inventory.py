@@ -1,0 +1,263 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The shared picture of a project: filled by lists and by our own writes, read by everybody.
+
+    look ── young enough? ── yes ──────────────────────────► picture
+                └── no ── somebody lists? ── wait for him ──►
+                              └── list, put own later writes on top ──►
+
+Rule: an own write is in the picture at once, and a list that started before it never undoes it. What is uncertain is in doubt
+and listed again at the next look, so that an absence in the picture can be believed.
+"""
+
+import copy
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import msgspec
+
+from pycapo.cloud.errors import Busy, CloudError, InUse, NotFound, RetryNow
+from pycapo.model.kinds import Kind
+from pycapo.model.records import LoadBalancer, Port, Record, SecurityGroup, Server, Volume
+
+Lister = Callable[[Kind], Iterable[Record]]
+PARTS = frozenset({Kind.LISTENER, Kind.POOL, Kind.HEALTH_MONITOR, Kind.MEMBER})
+"""What a load balancer consists of."""
+_BALANCING = PARTS | {Kind.LOAD_BALANCER}
+_INTERFACES = "network:router_interface", "network:ha_router_replicated_interface", "network:router_centralized_snat"
+_STEADY_VOLUMES = frozenset({"", "available", "in-use", "error", "error_deleting", "maintenance"})
+_MOVING_AGES = 2.0, 10.0  # seconds between two lists while something moves: at first, and in the end
+
+
+def listed_as(kind: Kind) -> Kind:
+    """The kind whose list shows resources of this kind."""
+    match kind:
+        case Kind.ROUTER_INTERFACE | Kind.SERVER_INTERFACE:
+            return Kind.PORT
+        case Kind.SECURITY_GROUP_RULE:
+            return Kind.SECURITY_GROUP
+    return kind
+
+
+def moving(record: Record) -> bool:
+    """Whether a resource of ours is on its way to another state by itself."""
+    if record.mark is None:
+        return False
+    match record:
+        case Server():
+            return record.status == "BUILD" or bool(record.task_state)
+        case LoadBalancer():
+            return record.provisioning_status.startswith("PENDING")
+        case Volume():
+            return record.status not in _STEADY_VOLUMES
+    return False
+
+
+class Page(msgspec.Struct, frozen=True):
+    """All resources of one kind at one moment, indexed by id and by owner. Never changed: a write makes another."""
+
+    records: Mapping[str, Record] = {}
+    owners: Mapping[str, Mapping[str, Record]] = {}
+    moving: frozenset[str] = frozenset()
+
+    def changed(self, writes: Mapping[str, Record | None]) -> "Page":
+        """The page after these writes; None is a deletion. Costs what is written and a copy of the indexes."""
+        records, owners, going = dict(self.records), dict(self.owners), set(self.moving)
+        for id, record in writes.items():
+            before = records.pop(id, None)
+            if before and (mark := before.mark):
+                owners[mark.owner] = {key: value for key, value in owners[mark.owner].items() if key != id}
+            going.discard(id)
+            if record is None:
+                continue
+            records[id] = record
+            if mark := record.mark:
+                owners[mark.owner] = {**owners.get(mark.owner, {}), id: record}
+            if moving(record):
+                going.add(id)
+        return Page(records, owners, frozenset(going))
+
+
+def _page_of(records: Iterable[Record]) -> Page:
+    by_id = {record.id: record for record in records}
+    owners: dict[str, dict[str, Record]] = {}
+    for record in by_id.values():
+        if mark := record.mark:
+            owners.setdefault(mark.owner, {})[record.id] = record
+    return Page(by_id, owners, frozenset(id for id, record in by_id.items() if moving(record)))
+
+
+class Snapshot:
+    """A picture that stays as it was when it was looked at."""
+
+    def __init__(self, pages: Mapping[Kind, Page]) -> None:
+        self._pages = pages
+
+    def all(self, kind: Kind) -> Sequence[Record]:
+        """Every resource of the kind in the project."""
+        records = tuple(self._page(kind).records.values())
+        match kind:
+            case Kind.ROUTER_INTERFACE:
+                return [
+                    port for port in records if isinstance(port, Port) and port.device_owner.startswith(_INTERFACES)
+                ]
+            case Kind.SERVER_INTERFACE:
+                return [port for port in records if isinstance(port, Port) and port.device_owner.startswith("compute:")]
+            case Kind.SECURITY_GROUP_RULE:
+                groups = [group for group in records if isinstance(group, SecurityGroup)]
+                return [rule for group in groups for rule in group.security_group_rules]
+        return records
+
+    def owned(self, kind: Kind, owner: str) -> tuple[Record, ...]:
+        """The resources of the kind that carry the owner's mark."""
+        if listed_as(kind) is not kind:
+            return tuple(record for record in self.all(kind) if record.mark and record.mark.owner == owner)
+        return tuple(self._page(kind).owners.get(owner, {}).values())
+
+    def get(self, kind: Kind, id: str) -> Record | None:
+        """One resource by id."""
+        if kind is Kind.SECURITY_GROUP_RULE:
+            return next((rule for rule in self.all(kind) if rule.id == id), None)
+        return self._page(kind).records.get(id)
+
+    def _page(self, kind: Kind) -> Page:
+        return self._pages.get(listed_as(kind), _EMPTY)
+
+
+_EMPTY = Page()
+
+
+class _Flight:
+    """One list on its way; those who need it wait for `landed`."""
+
+    def __init__(self, started: float) -> None:
+        self.started = started
+        self.landed = threading.Event()
+        self.error: CloudError | None = None
+        self.writes: dict[str, Record | None] = {}
+
+
+class _Shelf:
+    """One kind: its page, how old it is, and the list on its way."""
+
+    def __init__(self) -> None:
+        self.page = _EMPTY
+        self.listed = float("-inf")
+        self.written = float("-inf")
+        self.doubted = False
+        self.flight: _Flight | None = None
+
+    def limit(self, now: float, max_age: float) -> float:
+        """How old the page may be, in seconds: less while something moves, the less the younger the movement is."""
+        if not self.page.moving:
+            return max_age
+        first, last = _MOVING_AGES
+        return min(max_age, max(first, min(last, (now - self.written) / 4)))
+
+
+class Inventory:
+    """The pages of a project. `lister` asks the services for one kind; `clock` tells seconds."""
+
+    def __init__(self, lister: Lister, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._lister = lister
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._shelves = {kind: _Shelf() for kind in Kind}
+
+    def look(self, kinds: Collection[Kind], *, max_age: float) -> Snapshot:
+        """The picture with these kinds no older than `max_age` seconds."""
+        asked = self._clock()
+        for kind in sorted(set(map(listed_as, kinds)), key=list(Kind).index):
+            self._refresh(kind, asked, max_age)
+        with self._lock:
+            return Snapshot({kind: shelf.page for kind, shelf in self._shelves.items()})
+
+    def get(self, kind: Kind, id: str) -> Record | None:
+        """What is known of one resource, however old."""
+        with self._lock:
+            return self._shelves[listed_as(kind)].page.records.get(id)
+
+    def known(self, kind: Kind) -> tuple[Record, ...]:
+        """What is known of a kind, however old."""
+        with self._lock:
+            return tuple(self._shelves[listed_as(kind)].page.records.values())
+
+    def put(self, kind: Kind, records: Iterable[Record]) -> None:
+        """Take in what an own write brought."""
+        self._write(kind, {record.id: record for record in records})
+
+    def drop(self, kind: Kind, ids: Iterable[str]) -> None:
+        """Take out what an own write removed."""
+        self._write(kind, dict.fromkeys(ids))
+
+    def doubt(self, kinds: Iterable[Kind]) -> None:
+        """Have these kinds listed again at the next look, whatever their age."""
+        with self._lock:
+            for kind in kinds:
+                shelf = self._shelves[listed_as(kind)]
+                shelf.doubted, shelf.flight = True, None
+
+    @contextmanager
+    def writing(self, kind: Kind) -> Iterator[None]:
+        """Around a write: whatever ends it without a clear answer, or contradicts the picture, puts it in doubt."""
+        try:
+            yield
+        except CloudError as error:
+            if not isinstance(error, Busy) and isinstance(error, RetryNow | InUse | NotFound):
+                self.doubt(_touched(kind))
+            raise
+        except BaseException:
+            self.doubt(_touched(kind))
+            raise
+
+    def _write(self, kind: Kind, writes: Mapping[str, Record | None]) -> None:
+        with self._lock:
+            shelf = self._shelves[listed_as(kind)]
+            shelf.page = shelf.page.changed(writes)
+            shelf.written = self._clock()
+            if shelf.flight:
+                shelf.flight.writes.update(writes)
+
+    def _refresh(self, kind: Kind, asked: float, max_age: float) -> None:
+        """Return when the kind is young enough: list it, or wait for whoever does."""
+        shelf = self._shelves[kind]
+        while True:
+            with self._lock:
+                if not shelf.doubted and asked - shelf.listed <= shelf.limit(asked, max_age):
+                    return
+                flight, mine = shelf.flight, False
+                if flight is None:
+                    flight = shelf.flight = _Flight(self._clock())
+                    mine = True
+            if mine:
+                self._list(kind, shelf, flight)
+                continue
+            flight.landed.wait()
+            if flight.error and flight.started >= asked:
+                raise copy.copy(flight.error)
+
+    def _list(self, kind: Kind, shelf: _Shelf, flight: _Flight) -> None:
+        page: Page | None = None
+        try:
+            page = _page_of(self._lister(kind))
+        except CloudError as error:
+            flight.error = error
+            raise
+        finally:
+            with self._lock:
+                if shelf.flight is flight:
+                    shelf.flight = None
+                    if page is not None:
+                        shelf.page = page.changed(flight.writes) if flight.writes else page
+                        shelf.listed, shelf.doubted = flight.started, False
+            flight.landed.set()
+
+
+def _touched(kind: Kind) -> Collection[Kind]:
+    """The kinds of which the picture may be wrong when a write of this kind went astray."""
+    if kind in _BALANCING:
+        return _BALANCING
+    if kind in (Kind.SERVER, Kind.VOLUME, Kind.SERVER_GROUP):
+        return {kind}
+    return {listed_as(kind), Kind.PORT}
