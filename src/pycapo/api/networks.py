@@ -104,7 +104,7 @@ class NamedNetwork(Record, kw_only=True):
 
     schema_rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
-            "[has(self.network), has(self.managed), has(self.perMachine)].filter(x, x).size() == 1",
+            "(has(self.network) ? 1 : 0) + (has(self.managed) ? 1 : 0) + (has(self.perMachine) ? 1 : 0) == 1",
             "exactly one of network, managed and perMachine must be set",
         ),
     )

@@ -4,7 +4,7 @@
 from typing import Annotated, Any, ClassVar, Literal
 
 from pycapo.api.meta import TypedLocalObjectReference
-from pycapo.api.record import FreeMap, Int32, Record, Rule, described
+from pycapo.api.record import FreeMap, Int32, Record, described
 from pycapo.api.references import (
     NetworkParam,
     PortParam,
@@ -29,11 +29,13 @@ class BindingProfile(Record, kw_only=True):
 
 
 class ValueSpec(Record, kw_only=True):
-    """A parameter that is passed to Neutron as it is: value for a string, json for anything else."""
+    """A parameter that is passed to Neutron as it is: value for a string or json for anything, not both.
 
-    schema_rules: ClassVar[tuple[Rule, ...]] = (
-        Rule("has(self.value) != has(self.json)", "exactly one of value and json must be set"),
-    )
+    CEL does not see fields of any type, hence the count of properties instead of a rule.
+    """
+
+    min_properties: ClassVar[int | None] = 3
+    max_properties: ClassVar[int | None] = 3
 
     name: Annotated[str, described("Name of the pair in this list; not sent.", min_length=1)]
     key: Annotated[str, described("Attribute of the port.", min_length=1)]

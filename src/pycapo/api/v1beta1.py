@@ -174,8 +174,8 @@ class Bastion(BastionFields, kw_only=True):
 class APIEndpoint(Record, kw_only=True):
     """Where the API server of the workload cluster is reached."""
 
-    host: Annotated[str, described("Address or DNS name.", max_length=512)]
-    port: Annotated[Int32, described("TCP port.")]
+    host: Annotated[str | None, described("Address or DNS name.", max_length=512)] = None
+    port: Annotated[Int32 | None, described("TCP port.")] = None
 
 
 class OpenStackClusterSpec(ClusterFields, kw_only=True):
