@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rules for OpenStackServer (v1alpha1).
+
+Rule: a server follows its machine: what may change there may change here, whose credentials above all.
+"""
+
+from typing import Any
+
+from pycapo.api.rules.fixed import Freedom, Update, items, spec_of
+from pycapo.api.rules.machine import check_devices
+from pycapo.api.rules.ports import MUTABLE, check_ports
+from pycapo.api.rules.problem import Problem
+
+Json = dict[str, Any]
+SERVER = Freedom(
+    always=("identityRef", *MUTABLE),
+    default="OpenStackServer is immutable; delete it and make a new one, or replace its machine",
+)
+
+
+def check(found: Json) -> list[Problem]:
+    """Return the problems of an OpenStackServer by itself."""
+    spec = spec_of(found)
+    return [*check_ports("spec.ports", items(spec, "ports")), *check_devices("spec", spec)]
+
+
+def compare(old: Json, new: Json) -> list[Problem]:
+    """Return the problems of a change of an OpenStackServer."""
+    return list(SERVER.refuse(Update(spec_of(old), spec_of(new))))
