@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Looking at a server: what is there of it, and what its spec refers to.
+
+Rule: reads only. A server that exists costs nothing but the shared picture; references are looked up only while it has to be made.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from pycapo.api.v1alpha1 import OpenStackServer
+from pycapo.cloud.cloud import Cloud, Picture
+from pycapo.model.kinds import Kind
+from pycapo.model.records import FloatingIP, Port, Record, Trunk
+from pycapo.model.seen import Seen
+
+Wanted = Mapping[str, tuple[Kind, Mapping[str, str]]]
+"""References to look up: by field path the kind and the service's list filters."""
+
+_SERVER = Kind.SERVER, Kind.PORT, Kind.TRUNK, Kind.VOLUME
+
+
+def observe_server(
+    cloud: Cloud, server: OpenStackServer, owner: str, *, wanted: Wanted, max_age: float = 300.0
+) -> Seen:
+    """What is there of a server; no kind in it is older than `max_age` seconds. Raises `CloudError`."""
+    extensions = cloud.extensions()
+    kinds = server_kinds(server, extensions)
+    picture = cloud.look(kinds, max_age=max_age)
+    owned = {kind: picture.owned(kind, owner) for kind in _SERVER if kind in kinds}
+    missing = not owned[Kind.SERVER] and not server.metadata.deletion_timestamp and not _noted_server(server)
+    return Seen(
+        owner=owner,
+        owned=owned,
+        found={path: cloud.find(kind, query) for path, (kind, query) in wanted.items()} if missing else {},
+        named=_taken_over(picture, server, owned),
+        beside={Kind.FLOATING_IP: _floating_ips(picture, owned[Kind.PORT])},
+        extensions=extensions,
+    )
+
+
+def server_kinds(server: OpenStackServer, extensions: frozenset[str]) -> frozenset[Kind]:
+    """What has to be looked at to know how a server is; trunks and volumes only where they may be."""
+    spec, kinds = server.spec, {Kind.SERVER, Kind.PORT, Kind.FLOATING_IP}
+    if (spec.trunk or any(port.trunk for port in spec.ports)) and "trunk" in extensions:
+        kinds.add(Kind.TRUNK)
+    if spec.root_volume or any(device.storage.type == "Volume" for device in spec.additional_block_devices or ()):
+        kinds.add(Kind.VOLUME)
+    return frozenset(kinds)
+
+
+def _noted_server(server: OpenStackServer) -> str | None:
+    return server.status.instance_id if server.status else None
+
+
+def _taken_over(
+    picture: Picture, server: OpenStackServer, owned: Mapping[Kind, tuple[Record, ...]]
+) -> Mapping[Kind, tuple[Record, ...]]:
+    """What the Go provider made for this server, by the ids that it noted, and carries no mark yet."""
+    noted = server.status.resources.ports if server.status and server.status.resources else None
+    of_server = picture.get(Kind.SERVER, _noted_server(server) or "")
+    ports = {item.id: picture.get(Kind.PORT, item.id) for item in noted or ()}
+    if of_server and not owned[Kind.PORT] and not ports:
+        ports = {port.id: port for port in picture.all(Kind.PORT) if _plugged(port, of_server.id)}
+    unmarked = tuple(port for port in ports.values() if port and port.mark is None)
+    trunks = tuple(_trunks_on(picture, unmarked)) if Kind.TRUNK in owned else ()
+    servers = (of_server,) if of_server and of_server.mark is None else ()
+    return {kind: items for kind, items in _kinds(servers, unmarked, trunks) if items}
+
+
+def _kinds(
+    servers: tuple[Record, ...], ports: tuple[Record, ...], trunks: tuple[Record, ...]
+) -> Iterator[tuple[Kind, tuple[Record, ...]]]:
+    yield Kind.SERVER, servers
+    yield Kind.PORT, ports
+    yield Kind.TRUNK, trunks
+
+
+def _plugged(port: Record, server: str) -> bool:
+    return isinstance(port, Port) and port.device_id == server
+
+
+def _trunks_on(picture: Picture, ports: tuple[Record, ...]) -> Iterator[Record]:
+    ids = {port.id for port in ports}
+    for trunk in picture.all(Kind.TRUNK) if ids else ():
+        if isinstance(trunk, Trunk) and trunk.port_id in ids and trunk.mark is None:
+            yield trunk
+
+
+def _floating_ips(picture: Picture, ports: tuple[Record, ...]) -> tuple[Record, ...]:
+    """The floating IPs that point at the server's ports, whoever owns them."""
+    ids = {port.id for port in ports}
+    return tuple(it for it in picture.all(Kind.FLOATING_IP) if isinstance(it, FloatingIP) and it.port_id in ids)

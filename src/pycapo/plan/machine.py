@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a machine to the server that backs it: the complete spec of an OpenStackServer, and what the machine tells of it.
+
+Rule: a server's spec says everything itself; who reads it needs neither the machine nor the cluster.
+"""
+
+import copy
+from collections.abc import Iterator
+
+import msgspec
+
+from pycapo.api.capi import CLUSTER_NAME_LABEL, CONTROL_PLANE_LABEL, WATCH_FILTER_LABEL, Machine
+from pycapo.api.cluster import OpenStackCluster
+from pycapo.api.machine import OpenStackMachine
+from pycapo.api.meta import LocalObjectReference, ObjectMeta, OwnerReference
+from pycapo.api.ports import FixedIP, PortOpts
+from pycapo.api.references import NetworkParam, OpenStackIdentityReference, SecurityGroupParam
+from pycapo.api.v1alpha1 import OpenStackServer, OpenStackServerSpec
+from pycapo.model.marks import OWNER_ANNOTATION
+from pycapo.model.steps import Wait
+from pycapo.plan.references import INSTANCE_READY
+
+SERVER_FINALIZER = "openstackserver.infrastructure.cluster.x-k8s.io"
+MACHINE_FINALIZER = "openstackmachine.infrastructure.cluster.x-k8s.io"
+
+
+def server_of(machine: OpenStackMachine, cluster: OpenStackCluster, capi_machine: Machine) -> OpenStackServer:
+    """The OpenStackServer of a machine: its name, its owner mark, and its finalizer from the first moment on."""
+    meta = machine.metadata
+    labels = {name: (meta.labels or {}).get(name) for name in (CLUSTER_NAME_LABEL, WATCH_FILTER_LABEL)}
+    owner = OwnerReference(
+        api_version=machine.api_version,
+        kind=machine.kind,
+        name=meta.name,
+        uid=meta.uid or "",
+        controller=True,
+        block_owner_deletion=True,
+    )
+    return OpenStackServer(
+        metadata=ObjectMeta(
+            name=meta.name,
+            namespace=meta.namespace,
+            labels={name: value for name, value in labels.items() if value},
+            annotations={OWNER_ANNOTATION: (meta.annotations or {})[OWNER_ANNOTATION]},
+            finalizers=[SERVER_FINALIZER],
+            owner_references=[owner],
+        ),
+        spec=server_spec(machine, cluster, capi_machine),
+    )
+
+
+def server_spec(machine: OpenStackMachine, cluster: OpenStackCluster, capi_machine: Machine) -> OpenStackServerSpec:
+    """The complete spec of a machine's server: ports, groups and tags as the cluster and the role of the machine have them."""
+    spec, made_by = machine.spec, capi_machine.spec
+    bootstrap = made_by.bootstrap if made_by else None
+    return OpenStackServerSpec(
+        identity_ref=identity_of(machine, cluster),
+        flavor=spec.flavor.filter.name if spec.flavor.filter else None,
+        flavor_id=spec.flavor.id,
+        image=spec.image,
+        ports=list(_ports(machine, cluster, role_group(cluster, capi_machine))),
+        ssh_key_name=spec.ssh_key_name or "",
+        availability_zone=made_by.failure_domain if made_by else None,
+        config_drive=spec.config_drive,
+        root_volume=spec.root_volume,
+        additional_block_devices=spec.additional_block_devices,
+        server_group=spec.server_group,
+        server_metadata=spec.server_metadata,
+        scheduler_hint_additional_properties=spec.scheduler_hint_additional_properties,
+        floating_ip_pool_ref=spec.floating_ip_pool_ref,
+        tags=list(dict.fromkeys((*(spec.tags or ()), *(cluster.spec.tags or ())))) or None,
+        trunk=spec.trunk,
+        user_data_ref=LocalObjectReference(name=bootstrap.data_secret_name)
+        if bootstrap and bootstrap.data_secret_name
+        else None,
+    )
+
+
+def identity_of(machine: OpenStackMachine, cluster: OpenStackCluster) -> OpenStackIdentityReference:
+    """The credentials of a machine: its own, else those of its cluster."""
+    return machine.spec.identity_ref or cluster.spec.identity_ref
+
+
+def is_control_plane(capi_machine: Machine) -> bool:
+    """Whether the machine is to be a control plane node."""
+    return CONTROL_PLANE_LABEL in (capi_machine.metadata.labels or {})
+
+
+def role_group(cluster: OpenStackCluster, capi_machine: Machine) -> str | None:
+    """The id of the managed security group of the machine's role, if the cluster manages groups."""
+    if cluster.spec.managed_security_groups is None or cluster.status is None:
+        return None
+    status = cluster.status
+    group = status.control_plane_security_group if is_control_plane(capi_machine) else status.worker_security_group
+    return group.id if group else None
+
+
+def provider_id(machine: OpenStackMachine, server: str) -> str:
+    """The providerID of the node: the region only if the machine's own identity has one, as the Go provider writes it."""
+    identity = machine.spec.identity_ref
+    return f"openstack://{(identity.region if identity else None) or ''}/{server}"
+
+
+def noted_server(machine: OpenStackMachine) -> str | None:
+    """The id of the server that a machine's providerID remembers; it survives a move of the objects, status does not."""
+    return (machine.spec.provider_id or "").rpartition("/")[2] or None
+
+
+def machine_waits(machine: OpenStackMachine, cluster: OpenStackCluster, capi_machine: Machine) -> Iterator[Wait]:
+    """What has to be there before a machine's server can be asked for."""
+    initialization = cluster.status.initialization if cluster.status else None
+    if not (initialization and initialization.provisioned):
+        message = f"the infrastructure of cluster {cluster.metadata.name} is not ready yet"
+        yield _wait("WaitingForClusterInfrastructure", message)
+    bootstrap = capi_machine.spec.bootstrap if capi_machine.spec else None
+    if not (bootstrap and bootstrap.data_secret_name):
+        message = f"Machine {capi_machine.metadata.name} has no bootstrap data yet"
+        yield _wait("WaitingForBootstrapData", message, path="spec.bootstrap.dataSecretName")
+    if machine.spec.network_config and machine.spec.network_config.policy_routing:
+        message = "this version does not act on spec.networkConfig.policyRouting; nothing is made while it is true"
+        yield _wait("NotYetSupported", message)
+
+
+def _ports(machine: OpenStackMachine, cluster: OpenStackCluster, group: str | None) -> Iterator[PortOpts]:
+    for entry in (*(machine.spec.ports or (PortOpts(),)), *(machine.spec.additional_ports or ())):
+        port = copy.deepcopy(entry)
+        if _implicit(port) and cluster.status and cluster.status.network:
+            port.network = NetworkParam(id=cluster.status.network.id)
+            port.fixed_ips = port.fixed_ips or _cluster_addresses(cluster)
+        port.security_groups = _groups(port, machine, cluster, group=group)
+        yield port
+
+
+def _implicit(port: PortOpts) -> bool:
+    """Whether an entry means the cluster network by naming none."""
+    return not (port.network or port.cluster_network or port.existing_port)
+
+
+def _cluster_addresses(cluster: OpenStackCluster) -> list[FixedIP] | None:
+    """The subnets that nodes take addresses of, where the cluster says which."""
+    if cluster.spec.primary_subnet:
+        return [FixedIP(subnet=cluster.spec.primary_subnet)]
+    return [FixedIP(subnet=subnet) for subnet in cluster.spec.subnets or ()] or None
+
+
+def _groups(
+    port: PortOpts, machine: OpenStackMachine, cluster: OpenStackCluster, *, group: str | None
+) -> list[SecurityGroupParam] | None:
+    """The groups of a port; None leaves them to Neutron, an empty list means none."""
+    own = port.security_groups
+    on_cluster = on_cluster_network(port, cluster)
+    if own == [] or not _secured(port, cluster, on_cluster):
+        return own
+    by_default = own is None and on_cluster if port.default_security_groups is None else port.default_security_groups
+    role = [SecurityGroupParam(id=group)] if group and by_default else []
+    return [*(own or ()), *role, *(machine.spec.security_groups or ())] or None
+
+
+def _secured(port: PortOpts, cluster: OpenStackCluster, on_cluster: bool) -> bool:
+    """Whether port security is on: the port says so, else the managed cluster network, else it is."""
+    managed = cluster.spec.managed_network
+    if port.enable_port_security is None and on_cluster and managed:
+        return managed.enable_port_security is not False
+    return port.enable_port_security is not False
+
+
+def on_cluster_network(port: PortOpts, cluster: OpenStackCluster) -> bool:
+    """Whether an entry means the cluster network: by id, by the cluster's own filter, or by nothing but its name."""
+    known = cluster.status.network if cluster.status else None
+    if port.network is None or known is None:
+        return _implicit(port)
+    if port.network.id or port.network == cluster.spec.network:
+        return port.network.id in (None, known.id)
+    by_name = port.network.filter
+    return by_name is not None and msgspec.to_builtins(by_name) == {"name": known.name}
+
+
+def _wait(reason: str, message: str, *, path: str = "") -> Wait:
+    return Wait(condition=INSTANCE_READY, reason=reason, message=message, path=path, after=None)

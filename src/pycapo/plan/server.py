@@ -1,0 +1,286 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The life of a server, decided: from a spec to a running Nova server, and back to nothing.
+
+    spec    -> checked -> volumes, ports, trunks -> server -> ACTIVE
+    nothing <- volumes, ports, trunks <- server <- deleted
+
+Rule: a server is made once. One that was there and is gone is told, and never made again: replacing machines is for
+MachineHealthCheck and the owner of the machine. Nothing is made before everything that the spec refers to is known.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from pycapo.api.machine import SchedulerHintAdditionalValue
+from pycapo.api.v1alpha1 import OpenStackServer
+from pycapo.model.kinds import Kind
+from pycapo.model.marks import METADATA_KEY, Mark
+from pycapo.model.records import Port, Record, Server, Trunk
+from pycapo.model.seen import Seen
+from pycapo.model.steps import Create, Delete, Key, Plan, Step, Update, Wait
+from pycapo.plan.ports import (
+    TAG_EXTENSION,
+    create_ports,
+    create_trunks,
+    missing_ports,
+    not_supported,
+    port_name,
+    port_path,
+    port_ref,
+    port_role,
+    port_tags,
+    port_waits,
+    trunk_role,
+    wants_trunk,
+)
+from pycapo.plan.references import INSTANCE_READY, Resolved, resolve
+from pycapo.plan.volumes import block_devices, create_volumes, remove_volumes, volume_waits
+
+SERVER = "server"
+"""The role of the server itself."""
+
+BUILDING_AGAIN = 2.5
+"""Seconds until a server that is being built or deleted is looked at again."""
+
+TROUBLE_AGAIN = 60.0
+"""Seconds until a server that is in ERROR, off or otherwise not ACTIVE is looked at again."""
+
+USER_DATA_LIMIT = 65_535
+"""Characters of base64 that Nova takes as user data."""
+
+GONE = frozenset({"DELETED", "SOFT_DELETED"})
+_BUILDING = frozenset({"", "BUILD", "UNKNOWN", "UNDEFINED"})
+
+
+def freshness(server: Server | None) -> float:
+    """How many seconds old the picture may be: what moves, the picture itself looks at soon; trouble it does not know."""
+    return TROUBLE_AGAIN / 2 if server and server.status not in {"ACTIVE", *_BUILDING} else 300.0
+
+
+def the_ports(server: OpenStackServer, seen: Seen) -> tuple[Port, ...]:
+    """The server's ports in the order of the spec; those that do not exist are left out."""
+    ports = (seen.one(Kind.PORT, port_role(index), Port) for index in range(len(server.spec.ports)))
+    return tuple(port for port in ports if port)
+
+
+def plan_server(server: OpenStackServer, seen: Seen) -> Plan:
+    """What makes the server that the spec asks for, or what keeps it from being ready."""
+    taking_over = Plan(steps=tuple(adopt(server, seen)))
+    if taking_over.steps:
+        return taking_over
+    record = seen.one(Kind.SERVER, SERVER, Server)
+    if record:
+        return Plan(steps=tuple(retag(server, seen)), waits=(*state_waits(record), *lost_ports(server, seen)))
+    existed = server.status.instance_id if server.status else None
+    if existed:
+        return Plan(waits=(_deleted(existed),))
+    return make_server(server, seen)
+
+
+def make_server(server: OpenStackServer, seen: Seen) -> Plan:
+    """The volumes, ports, trunks and the server that are missing; nothing but waits while the spec cannot be met."""
+    resolved = resolve(server.spec, seen)
+    waits = (*_unsupported(server), *port_waits(server.spec, seen), *resolved.waits, *user_data_waits(server, seen))
+    if waits:
+        return Plan(waits=waits)
+    volumes = tuple(create_volumes(server, seen, resolved))
+    parts = (*volumes, *create_ports(server, seen, resolved), *create_trunks(server, seen))
+    volumes_wait = tuple(volume_waits(server, seen))
+    if volumes or volumes_wait:
+        return Plan(steps=(*parts, *retag(server, seen)), waits=volumes_wait)
+    return Plan(steps=(*parts, *retag(server, seen), create_server(server, seen, resolved)))
+
+
+def create_server(server: OpenStackServer, seen: Seen, resolved: Resolved) -> Create:
+    """The one request that makes the Nova server on its ports and volumes."""
+    name = server.metadata.name
+    return Create(
+        key=Key(Kind.SERVER, SERVER),
+        mark=Mark(seen.owner, SERVER),
+        body=server_body(server, seen, resolved),
+        why=f"there is no server {name} yet",
+    )
+
+
+def server_body(server: OpenStackServer, seen: Seen, resolved: Resolved) -> dict[str, Any]:
+    """Nova's request body; scheduler hints are in it under Nova's name for them, outside of which they go is the cloud's matter."""
+    spec, image = server.spec, resolved.one("spec.image")
+    optional: dict[str, Any] = {
+        "imageRef": None if spec.root_volume else image,
+        "key_name": spec.ssh_key_name,
+        "availability_zone": spec.availability_zone,
+        "user_data": seen.user_data,
+        "config_drive": spec.config_drive,
+        "metadata": {item.key: item.value for item in spec.server_metadata or ()},
+        "tags": spec.tags,
+        "block_device_mapping_v2": block_devices(spec, seen, image),
+        "os:scheduler_hints": scheduler_hints(server, resolved),
+    }
+    return {
+        "name": server.metadata.name,
+        "flavorRef": resolved.one("spec.flavorID") or resolved.one("spec.flavor"),
+        "networks": [{"port": port_ref(index, seen)} for index in range(len(spec.ports))],
+        **{field: value for field, value in optional.items() if value not in (None, "", [], {})},
+    }
+
+
+def scheduler_hints(server: OpenStackServer, resolved: Resolved) -> dict[str, Any]:
+    """The hints for Nova's scheduler, the server group among them."""
+    hints = {hint.name: _value(hint.value) for hint in server.spec.scheduler_hint_additional_properties or ()}
+    group = resolved.one("spec.serverGroup")
+    return {**hints, **({"group": group} if group else {})}
+
+
+def user_data_waits(server: OpenStackServer, seen: Seen) -> Iterator[Wait]:
+    """What is wrong with the user data: not there yet, or more than Nova takes."""
+    reference = server.spec.user_data_ref
+    if reference and seen.user_data is None:
+        yield Wait(
+            condition=INSTANCE_READY,
+            reason="WaitingForBootstrapData",
+            path="spec.userDataRef",
+            message=f'no Secret "{reference.name}" with the key "value" in this namespace',
+            after=10.0,
+        )
+    if seen.user_data and (excess := len(seen.user_data.value) - USER_DATA_LIMIT) > 0:
+        yield Wait(
+            condition=INSTANCE_READY,
+            reason="UserDataTooLarge",
+            path="spec.userDataRef",
+            message=f"the user data are {excess} characters of base64 more than the {USER_DATA_LIMIT} that Nova takes",
+            after=None,
+        )
+
+
+def state_waits(server: Server) -> Iterator[Wait]:
+    """What a server that exists is still waited for, in Nova's own words where it has some."""
+    state = server.status
+    if state == "ACTIVE":
+        return
+    if state in GONE:
+        yield _deleted(server.id)
+    elif state == "ERROR":
+        fault = server.fault.message if server.fault else ""
+        message = f"server {server.id} is in ERROR: {fault or 'Nova tells no fault'}"
+        yield _wait("InstanceStateError", message, after=TROUBLE_AGAIN)
+    elif state in _BUILDING:
+        doing = f" ({server.task_state})" if server.task_state else ""
+        yield _wait("InstanceNotReady", f"server {server.id} is being built{doing}", after=BUILDING_AGAIN)
+    else:
+        yield _wait("InstanceNotReady", f"server {server.id} is {state}, not ACTIVE", after=TROUBLE_AGAIN)
+
+
+def lost_ports(server: OpenStackServer, seen: Seen) -> Iterator[Wait]:
+    """Ports that went away while the server lives: told, and not made again, since nothing would plug them in."""
+    for index in missing_ports(server.spec, seen):
+        name = port_name(server.metadata.name, server.spec.ports[index], index)
+        yield Wait(
+            condition=INSTANCE_READY,
+            reason="PortLost",
+            path=port_path(index),
+            message=f"port {name} of the running server does not exist any more",
+            after=TROUBLE_AGAIN,
+        )
+
+
+def adopt(server: OpenStackServer, seen: Seen) -> Iterator[Step]:
+    """Puts our mark on what the Go provider made for this server, so that it is known again from now on."""
+    for record in seen.named.get(Kind.SERVER, ()):
+        if isinstance(record, Server):
+            metadata = {**record.metadata, METADATA_KEY: Mark(seen.owner, SERVER).tag}
+            yield _take_over(Kind.SERVER, record, {"metadata": metadata})
+    for record in seen.named.get(Kind.PORT, ()):
+        index = _place(server, record)
+        if index is None:
+            continue
+        yield _take_over(Kind.PORT, record, _marking(record, Mark(seen.owner, port_role(index)), seen))
+        for trunk in seen.named.get(Kind.TRUNK, ()):
+            if isinstance(trunk, Trunk) and trunk.port_id == record.id:
+                yield _take_over(Kind.TRUNK, trunk, _marking(trunk, Mark(seen.owner, trunk_role(index)), seen))
+
+
+def _marking(record: Record, mark: Mark, seen: Seen) -> dict[str, Any]:
+    """The update that puts a mark on a Neutron resource: as a tag where Neutron has tags."""
+    if TAG_EXTENSION in seen.extensions:
+        return {"tags": [*record.tags, mark.tag]}
+    return {"description": mark.described(record.description or "")}
+
+
+def _place(server: OpenStackServer, port: Record) -> int | None:
+    """Which port of the spec this is: by the order in which the Go provider noted their ids, else by the name it gives."""
+    noted = server.status.resources.ports if server.status and server.status.resources else None
+    ids = [item.id for item in noted or ()]
+    if port.id in ids:
+        return ids.index(port.id)
+    given = [port_name(server.metadata.name, entry, index) for index, entry in enumerate(server.spec.ports)]
+    return given.index(port.name) if port.name in given else None
+
+
+def retag(server: OpenStackServer, seen: Seen) -> Iterator[Step]:
+    """The tags of the spec that ports and trunks lack, because somebody died before Neutron had them."""
+    if TAG_EXTENSION not in seen.extensions:
+        return
+    for index, entry in enumerate(server.spec.ports):
+        port = seen.one(Kind.PORT, port_role(index), Port)
+        trunk = seen.one(Kind.TRUNK, trunk_role(index), Trunk) if wants_trunk(server.spec, entry) else None
+        for kind, record in ((Kind.PORT, port), (Kind.TRUNK, trunk)):
+            lacking = [tag for tag in port_tags(server.spec, entry) if record and tag not in record.tags]
+            if record and lacking:
+                body = {"tags": [*record.tags, *lacking]}
+                why = f"{kind} {record.name} lacks the tags {', '.join(lacking)}"
+                yield Update(kind=kind, id=record.id, body=body, why=why, path=f"{port_path(index)}.tags")
+
+
+def retire_server(server: OpenStackServer, seen: Seen) -> Plan:
+    """What takes a server and all that belongs to it away, innermost first, whatever of it exists and whatever the spec says."""
+    taking_over = Plan(steps=tuple(adopt(server, seen)))
+    if taking_over.steps:
+        return taking_over  # what carries no mark of ours is never deleted
+    alive = [item for item in seen.all(Kind.SERVER, Server) if item.status not in GONE]
+    if alive:
+        return Plan(
+            steps=tuple(_delete_server(item) for item in alive if item.task_state != "deleting"), waits=(_going,)
+        )
+    trunks = tuple(_delete(Kind.TRUNK, trunk, "its server is gone") for trunk in seen.all(Kind.TRUNK, Trunk))
+    ports = tuple(_delete(Kind.PORT, port, "its server is gone") for port in seen.all(Kind.PORT, Port))
+    volumes, waits = remove_volumes(seen)
+    return Plan(steps=(*trunks, *ports, *volumes), waits=waits)
+
+
+_going = Wait(
+    condition=INSTANCE_READY,
+    reason="Deleting",
+    message="the server is being deleted; its ports and volumes follow",
+    after=2.0,
+)
+
+
+def _delete_server(server: Server) -> Delete:
+    return Delete(kind=Kind.SERVER, id=server.id, why=f"server {server.name} is not wanted any more")
+
+
+def _delete(kind: Kind, record: Record, why: str) -> Delete:
+    return Delete(kind=kind, id=record.id, why=f"{kind} {record.name}: {why}")
+
+
+def _take_over(kind: Kind, record: Record, body: dict[str, Any]) -> Update:
+    return Update(kind=kind, id=record.id, body=body, why=f"{kind} {record.name} was made by the Go provider: mark it")
+
+
+def _unsupported(server: OpenStackServer) -> Iterator[Wait]:
+    fields = tuple(not_supported(server.spec))
+    if fields:
+        message = f"this version does not act on {', '.join(fields)}; nothing is made while they are set"
+        yield _wait("NotYetSupported", message, after=None)
+
+
+def _deleted(id: str) -> Wait:
+    return _wait("InstanceDeleted", f"server {id} was deleted by somebody else; it is not made again", after=None)
+
+
+def _wait(reason: str, message: str, *, after: float | None) -> Wait:
+    return Wait(condition=INSTANCE_READY, reason=reason, message=message, after=after)
+
+
+def _value(value: SchedulerHintAdditionalValue) -> bool | int | str | None:
+    return next((it for it in (value.bool_, value.number, value.string) if it is not None), None)
