@@ -11,6 +11,7 @@ from typing import TypeVar
 import msgspec
 
 from pycapo.api.cluster import APIServer, APIServerLoadBalancer, OpenStackCluster, OpenStackClusterSpec
+from pycapo.api.recorded import recorded_ids
 from pycapo.model import names
 from pycapo.model.kinds import Kind
 from pycapo.model.marks import Mark, parse_mark
@@ -101,24 +102,6 @@ def asked_of(cluster: OpenStackCluster, *, name: str, owner: str) -> Asked:
     )
 
 
-def recorded_ids(cluster: OpenStackCluster) -> frozenset[str]:
-    """The ids of resources in a cluster's status."""
-    status = cluster.status
-    if status is None:
-        return frozenset()
-    network = status.network
-    items = (
-        network,
-        *((network.subnets or ()) if network else ()),
-        status.router,
-        status.api_server_managed_load_balancer,
-        status.control_plane_security_group,
-        status.worker_security_group,
-        status.bastion_security_group,
-    )
-    return frozenset(item.id for item in items if item is not None)
-
-
 def _visitors(cluster: OpenStackCluster) -> tuple[str, ...]:
     bastion = cluster.status.bastion if cluster.status else None
     return tuple(address for address in (bastion.floating_ip, bastion.ip) if address) if bastion else ()
@@ -151,12 +134,13 @@ def _left_behind(asked: Asked, seen: Seen, key: Key, record: type[R], belongs: C
     """What the Go provider made for this role."""
     mine = belongs or (lambda item: item.id in asked.recorded)
     named = [item for item in seen.named.get(key.kind, ()) if isinstance(item, record)]
-    fitting = [item for item in named if item.mark is None and item.name == _name(asked, key) and mine(item)]
+    title = _name(asked, key)
+    fitting = [item for item in named if item.mark is None and title in (None, item.name) and mine(item)]
     return min(fitting, key=lambda item: item.id, default=None)
 
 
-def _name(asked: Asked, key: Key) -> str:
-    """The name that the Go provider gives to what plays a role."""
+def _name(asked: Asked, key: Key) -> str | None:
+    """The name that the Go provider gives to what plays a role; floating IPs have none."""
     last = key.role.rpartition("-")[2]
     match key.kind:
         case Kind.SECURITY_GROUP:
@@ -165,4 +149,6 @@ def _name(asked: Asked, key: Key) -> str:
             return names.load_balancer(asked.namespace, asked.name)
         case Kind.LISTENER | Kind.POOL | Kind.HEALTH_MONITOR:
             return names.load_balancer_part(asked.namespace, asked.name, int(last))
+        case Kind.FLOATING_IP:
+            return None
     return asked.title

@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Looking at a cluster's infrastructure: what is its own, what its references mean, what stands beside it.
+
+Rule: reads only. What the shared picture shows is not asked for again, so that a settled cluster costs no request.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from pycapo.api.cluster import OpenStackCluster
+from pycapo.api.recorded import recorded_addresses, recorded_ids
+from pycapo.cloud.cloud import Cloud, Picture
+from pycapo.model.kinds import Kind
+from pycapo.model.records import (
+    FloatingIP,
+    HealthMonitor,
+    Listener,
+    LoadBalancer,
+    Network,
+    Pool,
+    Port,
+    Record,
+    Router,
+    Subnet,
+)
+from pycapo.model.seen import Seen
+
+Lookups = Mapping[str, tuple[Kind, Mapping[str, str]]]
+
+NETWORKING = (Kind.NETWORK, Kind.SUBNET, Kind.ROUTER, Kind.PORT, Kind.SECURITY_GROUP, Kind.FLOATING_IP)
+BALANCING = (Kind.LOAD_BALANCER, Kind.LISTENER, Kind.POOL, Kind.HEALTH_MONITOR)
+SERVICE = "load-balancer"
+SWEEP = 4.0
+"""How old the picture of ports may be, in seconds, while ports of others keep a network from being deleted."""
+_NAMED = (Kind.NETWORK, Kind.SUBNET, Kind.ROUTER, Kind.SECURITY_GROUP, Kind.LOAD_BALANCER)
+
+
+def observe_cluster(
+    cloud: Cloud, cluster: OpenStackCluster, owner: str, *, lookups: Lookups, max_age: float = 300.0
+) -> Seen:
+    """Everything that deciding about a cluster needs; `lookups` are the references of its spec by field path."""
+    services = cloud.services()
+    kinds = (*NETWORKING, *(BALANCING if SERVICE in services else ()))
+    picture = cloud.look(kinds, max_age=max_age)
+    owned = {kind: found for kind in kinds if (found := picture.owned(kind, owner))}
+    retiring = cluster.metadata.deletion_timestamp is not None
+    found = {} if retiring else _found(cloud, cluster, picture, owned, lookups)
+    beside = _beside(picture, owner, owned, found)
+    if retiring and beside[Kind.PORT]:
+        beside = _beside(cloud.look((Kind.PORT,), max_age=SWEEP), owner, owned, found)
+    return Seen(
+        owner=owner,
+        owned=owned,
+        found=found,
+        named=_named(picture, cluster, owned),
+        beside=beside,
+        extensions=cloud.extensions(),
+        services=services,
+        zones=() if retiring else cloud.zones(),
+    )
+
+
+Owned = Mapping[Kind, tuple[Record, ...]]
+Found = Mapping[str, tuple[Record, ...]]
+
+
+def _found(cloud: Cloud, cluster: OpenStackCluster, picture: Picture, owned: Owned, lookups: Lookups) -> Found:
+    """What the references match, and what hangs on the answers: the subnets of a network, the network of a subnet."""
+    found: dict[str, tuple[Record, ...]] = {}
+    for path, (kind, query) in lookups.items():
+        known = _known(cluster, picture, owned, path, query)
+        found[path] = cloud.find(kind, query) if known is None else (known,)
+    spec = cluster.spec
+    if spec.managed_subnets:
+        return found
+    first = found.get("spec.subnets[0]", ())
+    if not spec.network and len(first) == 1 and isinstance(first[0], Subnet):
+        found["spec.network"] = cloud.find(Kind.NETWORK, {"id": first[0].network_id})
+    network = found.get("spec.network", ())
+    if not spec.subnets and len(network) == 1:
+        found["spec.subnets"] = cloud.find(Kind.SUBNET, {"network_id": network[0].id})
+    return found
+
+
+def _known(
+    cluster: OpenStackCluster, picture: Picture, owned: Owned, path: str, query: Mapping[str, str]
+) -> Record | None:
+    """What need not be asked for: the external network that our router leads to already, an address in the picture."""
+    if path == "spec.externalNetwork":
+        return _joined_network(cluster, owned, query)
+    address = query.get("floating_ip_address")
+    if address is None:
+        return None
+    return next((item for item in _addresses(picture) if item.floating_ip_address == address), None)
+
+
+def _joined_network(cluster: OpenStackCluster, owned: Owned, query: Mapping[str, str]) -> Network | None:
+    recorded = cluster.status.external_network if cluster.status else None
+    gateways = {
+        item.external_gateway_info.network_id
+        for item in owned.get(Kind.ROUTER, ())
+        if isinstance(item, Router) and item.external_gateway_info
+    }
+    if recorded is None or recorded.id not in gateways or query.get("id", recorded.id) != recorded.id:
+        return None
+    return Network(id=recorded.id, name=recorded.name, tags=tuple(recorded.tags or ()), external=True)
+
+
+def _addresses(picture: Picture) -> Iterator[FloatingIP]:
+    return (item for item in picture.all(Kind.FLOATING_IP) if isinstance(item, FloatingIP))
+
+
+def _beside(picture: Picture, owner: str, owned: Owned, found: Found) -> dict[Kind, tuple[Record, ...]]:
+    """Router interfaces of our routers and in our subnets, other ports on our networks or in our groups, and floating IPs
+    that somebody pointed at our load balancer."""
+    routers = {item.id for item in (*owned.get(Kind.ROUTER, ()), *found.get("spec.router", ()))}
+    subnets = _ids(owned, Kind.SUBNET)
+    places = _ids(owned, Kind.NETWORK)
+    groups = _ids(owned, Kind.SECURITY_GROUP)
+    ports = [item for item in picture.all(Kind.PORT) if isinstance(item, Port)]
+    interfaces = [item for item in picture.all(Kind.ROUTER_INTERFACE) if isinstance(item, Port)]
+    vips = {item.vip_port_id for item in owned.get(Kind.LOAD_BALANCER, ()) if isinstance(item, LoadBalancer)} - {None}
+    return {
+        Kind.ROUTER_INTERFACE: tuple(
+            item
+            for item in interfaces
+            if item.device_id in routers or any(address.subnet_id in subnets for address in item.fixed_ips)
+        ),
+        Kind.PORT: tuple(
+            item
+            for item in ports
+            if (item.network_id in places or not groups.isdisjoint(item.security_groups)) and not _is_of(item, owner)
+        ),
+        Kind.FLOATING_IP: tuple(item for item in _addresses(picture) if item.port_id in vips) if vips else (),
+    }
+
+
+def _ids(owned: Owned, kind: Kind) -> set[str]:
+    return {item.id for item in owned.get(kind, ())}
+
+
+def _is_of(item: Record, owner: str) -> bool:
+    return item.mark is not None and item.mark.owner == owner
+
+
+def _named(picture: Picture, cluster: OpenStackCluster, owned: Owned) -> dict[Kind, tuple[Record, ...]]:
+    """What the status records and nobody marked: left behind by the Go provider. The plan looks at the names."""
+    recorded = recorded_ids(cluster)
+    named: dict[Kind, tuple[Record, ...]] = {
+        kind: tuple(item for id in recorded if (item := picture.get(kind, id)) and item.mark is None) for kind in _NAMED
+    }
+    balancers = {item.id for item in (*named[Kind.LOAD_BALANCER], *owned.get(Kind.LOAD_BALANCER, ()))} & recorded
+    if balancers:
+        named |= _parts(picture, balancers)
+    addresses = recorded_addresses(cluster)
+    named[Kind.FLOATING_IP] = tuple(
+        item for item in _addresses(picture) if item.mark is None and item.floating_ip_address in addresses
+    )
+    return {kind: found for kind, found in named.items() if found}
+
+
+def _parts(picture: Picture, balancers: set[str]) -> dict[Kind, tuple[Record, ...]]:
+    """The unmarked parts of these load balancers."""
+    listeners = [
+        item
+        for item in picture.all(Kind.LISTENER)
+        if isinstance(item, Listener) and balancers & {owner.id for owner in item.loadbalancers}
+    ]
+    pools = [
+        item
+        for item in picture.all(Kind.POOL)
+        if isinstance(item, Pool) and item.id in {listener.default_pool_id for listener in listeners}
+    ]
+    monitors = [
+        item
+        for item in picture.all(Kind.HEALTH_MONITOR)
+        if isinstance(item, HealthMonitor) and {owner.id for owner in item.pools} & {pool.id for pool in pools}
+    ]
+    parts = {Kind.LISTENER: listeners, Kind.POOL: pools, Kind.HEALTH_MONITOR: monitors}
+    return {kind: tuple(item for item in found if item.mark is None) for kind, found in parts.items()}
