@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Toy kinds and a toy life for the tests of the runtime: a Boat that shall have as many sails as its spec says."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -75,14 +75,12 @@ class Sail(Part):
     metadata: Meta = msgspec.field(default_factory=Meta)
 
 
-def a_boat(name: str = "anna", *, sails: int = 1, **metadata: object) -> Boat:
-    return Boat(
-        metadata=msgspec.convert({"name": name, "namespace": "sea", **metadata}, Meta), spec=BoatSpec(sails=sails)
-    )
+def a_boat(name: str = "anna", *, sails: int = 1, **metadata: Any) -> Boat:
+    return Boat(metadata=Meta(name=name, namespace="sea", **metadata), spec=BoatSpec(sails=sails))
 
 
-def a_sail(name: str, owner: Boat | None = None, **metadata: object) -> Sail:
-    sail = Sail(metadata=msgspec.convert({"name": name, "namespace": "sea", **metadata}, Meta))
+def a_sail(name: str, owner: Boat | None = None, **metadata: Any) -> Sail:
+    sail = Sail(metadata=Meta(name=name, namespace="sea", **metadata))
     if owner is not None and owner.metadata.uid:
         uid = owner.metadata.uid
         sail.metadata.owner_references = [
