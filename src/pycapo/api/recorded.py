@@ -26,6 +26,5 @@ def recorded_addresses(cluster: OpenStackCluster) -> frozenset[str]:
     """The addresses at which the API server is reached, as the spec and the status have them."""
     endpoint = cluster.spec.control_plane_endpoint
     balancer = cluster.status.api_server_managed_load_balancer if cluster.status else None
-    return frozenset(
-        address for address in (endpoint and endpoint.host, balancer and balancer.ip) if address is not None
-    )
+    told = (endpoint.host if endpoint else None, balancer.ip if balancer else None)
+    return frozenset(address for address in told if address)

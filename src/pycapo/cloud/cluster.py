@@ -4,7 +4,7 @@
 Rule: reads only. What the shared picture shows is not asked for again, so that a settled cluster costs no request.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from pycapo.api.cluster import OpenStackCluster
 from pycapo.api.recorded import recorded_addresses, recorded_ids
@@ -41,9 +41,9 @@ def observe_cluster(
     services = cloud.services()
     kinds = (*NETWORKING, *(BALANCING if SERVICE in services else ()))
     picture = cloud.look(kinds, max_age=max_age)
-    owned = {kind: found for kind in kinds if (found := picture.owned(kind, owner))}
+    owned = {kind: records for kind in kinds if (records := picture.owned(kind, owner))}
     retiring = cluster.metadata.deletion_timestamp is not None
-    found = {} if retiring else _found(cloud, cluster, picture, owned, lookups)
+    found: Found = {} if retiring else _found(cloud, cluster, picture, owned, lookups)
     beside = _beside(picture, owner, owned, found)
     if retiring and beside[Kind.PORT]:
         beside = _beside(cloud.look((Kind.PORT,), max_age=SWEEP), owner, owned, found)
@@ -175,5 +175,9 @@ def _parts(picture: Picture, balancers: set[str]) -> dict[Kind, tuple[Record, ..
         for item in picture.all(Kind.HEALTH_MONITOR)
         if isinstance(item, HealthMonitor) and {owner.id for owner in item.pools} & {pool.id for pool in pools}
     ]
-    parts = {Kind.LISTENER: listeners, Kind.POOL: pools, Kind.HEALTH_MONITOR: monitors}
+    parts: dict[Kind, Sequence[Record]] = {
+        Kind.LISTENER: listeners,
+        Kind.POOL: pools,
+        Kind.HEALTH_MONITOR: monitors,
+    }
     return {kind: tuple(item for item in found if item.mark is None) for kind, found in parts.items()}

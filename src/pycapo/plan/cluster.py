@@ -10,11 +10,11 @@ Rule: the parts are cut by the condition that they make true. What has no mark o
 from collections.abc import Iterator, Sequence
 
 from pycapo.model.kinds import Kind
-from pycapo.model.records import LoadBalancer, Network, Port, Record, Router, Subnet
+from pycapo.model.records import LoadBalancer, Network, Port, Record, Router, SecurityGroup, Subnet
 from pycapo.model.seen import Seen
-from pycapo.model.steps import Delete, Plan, Step, Wait
-from pycapo.plan import balancer, endpoint, network, router, security
-from pycapo.plan.asked import Asked
+from pycapo.model.steps import Delete, Key, Plan, Step, Wait
+from pycapo.plan import balancer, endpoint, network, roles, router, security
+from pycapo.plan.asked import Asked, kept
 from pycapo.plan.report import Parts
 
 SHOWN = 5
@@ -80,6 +80,9 @@ def plan_retirement(asked: Asked, seen: Seen, remaining: Sequence[str]) -> Plan:
         shown = ", ".join(remaining[:SHOWN]) + (f" and {len(remaining) - SHOWN} more" if len(remaining) > SHOWN else "")
         message = f"{len(remaining)} machines still exist: {shown}"
         return Plan(waits=(_hold("WaitingForMachines", message),))
+    taking = tuple(_taken_over(asked, seen))
+    if taking:
+        return Plan(steps=taking)
     freeing = tuple(_delete(item, Kind.FLOATING_IP) for item in seen.all(Kind.FLOATING_IP, Record))
     balancing = _end_of_balancers(seen)
     if not balancing.settled:
@@ -90,6 +93,26 @@ def plan_retirement(asked: Asked, seen: Seen, remaining: Sequence[str]) -> Plan:
     last = (Kind.ROUTER, Kind.PORT, Kind.SUBNET, Kind.NETWORK, Kind.SECURITY_GROUP)
     deleted = tuple(_delete(item, kind) for kind in last for item in _in_order(seen, kind))
     return Plan(steps=(*freeing, *_detached(seen), *deleted))
+
+
+def _taken_over(asked: Asked, seen: Seen) -> Iterator[Step]:
+    """Marks what the Go provider made for this cluster, so that it is ours to delete; the rest goes with these."""
+    wholes: tuple[tuple[Kind, str, type[Record]], ...] = (
+        (Kind.NETWORK, roles.NETWORK, Network),
+        (Kind.SUBNET, roles.subnet(0), Subnet),
+        (Kind.ROUTER, roles.ROUTER, Router),
+        (Kind.SECURITY_GROUP, roles.CONTROL_PLANE_GROUP, SecurityGroup),
+        (Kind.SECURITY_GROUP, roles.WORKER_GROUP, SecurityGroup),
+        (Kind.SECURITY_GROUP, roles.BASTION_GROUP, SecurityGroup),
+        (Kind.LOAD_BALANCER, roles.LOAD_BALANCER, LoadBalancer),
+    )
+    for kind, role, record in wholes:
+        there, steps = kept(asked, seen, Key(kind, role), record)
+        if there is not None and there.mark is None:
+            yield from steps
+    address, steps = endpoint.held_address(asked, seen)
+    if address is not None and address.mark is None:
+        yield from steps
 
 
 def _hold(reason: str, message: str, after: float = SWEEP) -> Wait:

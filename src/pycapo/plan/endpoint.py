@@ -94,7 +94,7 @@ def _wants_address(asked: Asked, external: Network | None) -> bool:
 def _address(asked: Asked, seen: Seen, external: Network | None, balancer: LoadBalancer | None) -> Plan:
     """What makes or finds the floating IP and points it at the VIP."""
     port, wanted = balancer.vip_port_id if balancer else None, wanted_address(asked)
-    mine, steps = kept(asked, seen, _key(), FloatingIP, belongs=lambda item: _was_made(asked, item))
+    mine, steps = held_address(asked, seen)
     there = floating_ip(asked, seen)
     if there is None and mine is not None and wanted in (None, mine.floating_ip_address):
         there = mine
@@ -110,6 +110,11 @@ def _address(asked: Asked, seen: Seen, external: Network | None, balancer: LoadB
     why = f"point floating IP {there.floating_ip_address} at the load balancer"
     steps += (Update(kind=Kind.FLOATING_IP, id=there.id, body={"port_id": port}, why=why, path=PATH),)
     return Plan(steps=steps)
+
+
+def held_address(asked: Asked, seen: Seen) -> tuple[FloatingIP | None, tuple[Step, ...]]:
+    """Our floating IP of the endpoint, and what keeps it: its mark if the Go provider made it, its tags."""
+    return kept(asked, seen, _key(), FloatingIP, belongs=lambda item: _was_made(asked, item))
 
 
 def _key() -> Key:

@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The life of an OpenStackCluster: from a spec to a network that machines can join, and back to nothing.
+
+    spec    -> network -> router -> security groups -> API endpoint -> provisioned
+    nothing <- security groups <- network <- router <- API endpoint <- machines gone
+
+Rule: one turn looks once, decides once, acts, and tells what was seen before it acted.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import ClassVar
+
+from pycapo.api.capi import CLUSTER_GROUP, CLUSTER_NAME_LABEL, MANAGED_BY_ANNOTATION, Cluster, Machine
+from pycapo.api.cluster import ClusterInitialization, OpenStackCluster, OpenStackClusterStatus
+from pycapo.api.machine import OpenStackMachine
+from pycapo.api.meta import Condition
+from pycapo.api.recorded import recorded_ids
+from pycapo.cloud.apply import apply
+from pycapo.cloud.cloud import Cloud
+from pycapo.cloud.cluster import observe_cluster
+from pycapo.cloud.errors import CloudError, LoginFailed
+from pycapo.controllers.identity import Clouds, open_cloud
+from pycapo.kube import conditions
+from pycapo.kube.controller import Watch
+from pycapo.kube.kube import Kube
+from pycapo.kube.life import Again, Gone, Life, Settled, Verdict
+from pycapo.kube.meta import ObjectKey, deleting
+from pycapo.model.kinds import Kind
+from pycapo.model.marks import OWNER_ANNOTATION, new_owner
+from pycapo.model.seen import Seen
+from pycapo.model.steps import Create, Delete, Plan, Step
+from pycapo.plan.asked import Asked, asked_of
+from pycapo.plan.cluster import complete, plan_cluster, plan_retirement
+from pycapo.plan.lookups import lookups
+from pycapo.plan.report import AUTHENTICATED, READY, Parts, failed, ready, report, stopped, succeeded, whole
+from pycapo.plan.status import endpoint_host, status_of
+
+
+class ClusterLife(Life[OpenStackCluster]):
+    """Gives every OpenStackCluster its infrastructure."""
+
+    kind = OpenStackCluster
+    finalizer: ClassVar[str] = "openstackcluster.infrastructure.cluster.x-k8s.io"
+
+    def __init__(self, kube: Kube, clouds: Clouds) -> None:
+        self._kube = kube
+        self._clouds = clouds
+
+    def skip(self, obj: OpenStackCluster) -> str | None:
+        """Leaves alone what somebody else manages, and what no Cluster owns yet."""
+        if MANAGED_BY_ANNOTATION in (obj.metadata.annotations or {}) or MANAGED_BY_ANNOTATION in (
+            obj.metadata.labels or {}
+        ):
+            return "it is externally managed"
+        return None if owner_name(obj) else "no Cluster owns it yet"
+
+    def paused(self, obj: OpenStackCluster) -> bool:
+        """Whether the Cluster is paused."""
+        owner = self._owner(obj)
+        return owner is not None and owner.spec is not None and bool(owner.spec.paused)
+
+    def prepare(self, obj: OpenStackCluster) -> None:
+        """Gives the cluster the id by which it knows its resources again."""
+        obj.metadata.annotations = {OWNER_ANNOTATION: new_owner(), **(obj.metadata.annotations or {})}
+
+    def live(self, obj: OpenStackCluster) -> Verdict:
+        """One pass: look, decide, tell, act."""
+        if self._owner(obj) is None:
+            return Again(5.0, f"Cluster {owner_name(obj)} was not found")
+        asked = _asked(obj)
+        try:
+            cloud = self._cloud(obj)
+            seen = observe_cluster(cloud, obj, asked.owner, lookups=lookups(asked))
+        except CloudError as error:
+            return self._unable(obj, error)
+        parts = plan_cluster(asked, seen)
+        _tell(obj, asked, seen, parts)
+        plan = whole(parts)
+        done: list[Step] = []
+        try:
+            apply(plan, cloud, done=done)
+        except CloudError as error:
+            generation = obj.metadata.generation or 0
+            _mark(obj, report(parts, generation, failure=error, stopped_at=stopped(plan, done)))
+            return self._unable(obj, error)
+        finally:
+            self._events(obj, done)
+        return _verdict(plan)
+
+    def retire(self, obj: OpenStackCluster) -> Verdict:
+        """One pass of the end; Gone when nothing of the cluster's is left."""
+        if OWNER_ANNOTATION not in (obj.metadata.annotations or {}):
+            if not recorded_ids(obj):
+                return Gone()
+            self.prepare(obj)
+            return Again(0.0, "what another controller made is taken over")
+        asked = _asked(obj)
+        done: list[Step] = []
+        try:
+            cloud = self._cloud(obj)
+            seen = observe_cluster(cloud, obj, asked.owner, lookups={})
+            plan = plan_retirement(asked, seen, self._remaining(obj))
+            _mark(obj, [succeeded(AUTHENTICATED, 0), ready((), 0, retiring=plan)])
+            apply(plan, cloud, done=done)
+        except CloudError as error:
+            return self._unable(obj, error)
+        finally:
+            self._events(obj, done)
+        return Gone() if plan.settled else _verdict(plan)
+
+    def _owner(self, obj: OpenStackCluster) -> Cluster | None:
+        return self._kube.get(Cluster, obj.metadata.namespace or "", owner_name(obj) or "")
+
+    def _cloud(self, obj: OpenStackCluster) -> Cloud:
+        return open_cloud(self._kube, self._clouds, obj.metadata.namespace or "", obj.spec.identity_ref)
+
+    def _remaining(self, obj: OpenStackCluster) -> Sequence[str]:
+        """The names of the machines that still belong to the cluster."""
+        namespace, name = obj.metadata.namespace or "", owner_name(obj)
+        machines = self._kube.list(Machine, namespace=namespace)
+        names = {item.metadata.name for item in machines if item.spec and item.spec.cluster_name == name}
+        ours = self._kube.list(OpenStackMachine, namespace=namespace)
+        names |= {item.metadata.name for item in ours if (item.metadata.labels or {}).get(CLUSTER_NAME_LABEL) == name}
+        return sorted(names)
+
+    def _unable(self, obj: OpenStackCluster, error: CloudError) -> Verdict:
+        """Tells an error of the cloud: in Ready, in an event; and says when to try again."""
+        condition = AUTHENTICATED if isinstance(error, LoginFailed) else READY
+        _mark(obj, [failed(condition, error, 0), failed(READY, error, 0)])
+        if error.retry_after is None:
+            raise error
+        self._kube.event(obj, "Warning", error.reason, str(error))
+        return Again(error.retry_after, str(error))
+
+    def _events(self, obj: OpenStackCluster, done: Sequence[Step]) -> None:
+        """An event for each step that was taken; one for all rules."""
+        rules = Counter(_verb(step) for step in done if _kind(step) is Kind.SECURITY_GROUP_RULE)
+        for verb, count in rules.items():
+            self._kube.event(obj, "Normal", f"Successful{verb}SecurityGroupRules", f"{verb} {count} rules")
+        for step in done:
+            if _kind(step) is not Kind.SECURITY_GROUP_RULE:
+                self._kube.event(obj, "Normal", f"Successful{_verb(step)}{_camel(_kind(step))}", step.why)
+
+
+def watches(kube: Kube) -> tuple[Watch, ...]:
+    """What else makes a cluster look again: its Cluster, and the last machine that goes while it is deleted."""
+
+    def of_cluster(obj: Cluster) -> list[ObjectKey]:
+        reference = obj.spec.infrastructure_ref if obj.spec else None
+        ours = reference is not None and reference.kind == OpenStackCluster.kind
+        return [ObjectKey(obj.metadata.namespace or "", reference.name)] if ours and reference else []
+
+    def of_machine(obj: Machine) -> list[ObjectKey]:
+        namespace, name = obj.metadata.namespace or "", obj.spec.cluster_name if obj.spec else ""
+        owner = kube.get(Cluster, namespace, name)
+        return of_cluster(owner) if owner is not None and deleting(owner) else []
+
+    return Watch(Cluster, of_cluster), Watch(Machine, of_machine)
+
+
+def owner_name(obj: OpenStackCluster) -> str | None:
+    """The name of the Cluster that owns an OpenStackCluster."""
+    for owner in obj.metadata.owner_references or ():
+        if owner.kind == Cluster.kind and owner.api_version.partition("/")[0] == CLUSTER_GROUP:
+            return owner.name
+    return None
+
+
+def _asked(obj: OpenStackCluster) -> Asked:
+    owner = (obj.metadata.annotations or {})[OWNER_ANNOTATION]
+    return asked_of(obj, name=owner_name(obj) or "", owner=owner)
+
+
+def _tell(obj: OpenStackCluster, asked: Asked, seen: Seen, parts: Parts) -> None:
+    """Writes what was seen into status and spec, and what is still to be done into conditions."""
+    generation = obj.metadata.generation or 0
+    obj.status = status_of(asked, seen, obj.status or OpenStackClusterStatus())
+    if obj.spec.control_plane_endpoint is None or not obj.spec.control_plane_endpoint.host:
+        there = endpoint_host(asked, seen)
+        if there is not None and complete(parts):
+            obj.spec.control_plane_endpoint = there
+    if complete(parts) and obj.spec.control_plane_endpoint is not None:
+        obj.status.initialization = ClusterInitialization(provisioned=True)
+    told = (succeeded(AUTHENTICATED, generation), *report(parts, generation))
+    _mark(obj, [*told, ready(told, generation)])
+
+
+def _mark(obj: OpenStackCluster, told: Sequence[Condition]) -> None:
+    for item in told:
+        conditions.mark(obj, item.type, status=item.status == "True", reason=item.reason, message=item.message)
+
+
+def _verdict(plan: Plan) -> Verdict:
+    if plan.after is None:
+        return Settled()
+    return Again(plan.after, "look at what was made" if plan.steps else plan.waits[0].told)
+
+
+def _kind(step: Step) -> Kind:
+    return step.key.kind if isinstance(step, Create) else step.kind
+
+
+def _verb(step: Step) -> str:
+    return "Create" if isinstance(step, Create) else "Delete" if isinstance(step, Delete) else "Update"
+
+
+def _camel(kind: Kind) -> str:
+    return "".join(word if word.isupper() else word.capitalize() for word in kind.split())
