@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The ports of a server: every field of a manifest reaches Neutron, and contradictions are told before anything is made."""
+
+from typing import Any
+
+import pytest
+
+from machines import OWNER, a_port, a_server, seen_of, the_port
+from pycapo.api.ports import (
+    AddressPair,
+    AddressRange,
+    BindingProfile,
+    ExtraDHCPOption,
+    FixedIP,
+    PortBody,
+    PortOpts,
+    Subport,
+    ValueSpec,
+)
+from pycapo.api.references import (
+    NetworkFilter,
+    NetworkParam,
+    QosPolicyFilter,
+    QosPolicyParam,
+    SecurityGroupFilter,
+    SecurityGroupParam,
+    SubnetFilter,
+    SubnetParam,
+)
+from pycapo.model.kinds import Kind
+from pycapo.model.marks import Mark
+from pycapo.model.records import Network, SecurityGroup, Subnet, Trunk
+from pycapo.model.seen import Seen
+from pycapo.model.steps import Create, Key
+from pycapo.plan.ports import not_supported, wants_trunk
+from pycapo.plan.server import plan_server
+
+
+def body_of(port: PortOpts, seen: Seen | None = None, **spec: Any) -> dict[str, Any]:
+    plan = plan_server(a_server(port, **spec), seen or seen_of())
+    assert not plan.waits, plan.waits
+    step = plan.steps[0]
+    assert isinstance(step, Create)
+    return dict(step.body)
+
+
+def test_an_ordinary_port_has_name_description_and_network_and_leaves_the_rest_to_neutron() -> None:
+    assert body_of(a_port()) == {
+        "name": "worker-0-0",
+        "description": "Port of server worker-0",
+        "network_id": "net-1",
+    }
+
+
+@pytest.mark.parametrize(
+    ("fields", "sent"),
+    [
+        ({"name_suffix": "data"}, {"name": "worker-0-data"}),
+        ({"description": "mine"}, {"description": "mine"}),
+        ({"admin_state_up": False}, {"admin_state_up": False}),
+        ({"mac_address": "fa:16:3e:00:00:01"}, {"mac_address": "fa:16:3e:00:00:01"}),
+        ({"host_id": "h1"}, {"binding:host_id": "h1"}),
+        ({"vnic_type": "direct"}, {"binding:vnic_type": "direct"}),
+        ({"enable_port_security": False}, {"port_security_enabled": False}),
+        ({"propagate_uplink_status": True}, {"propagate_uplink_status": True}),
+        ({"dns_name": "www"}, {"dns_name": "www"}),
+        ({"hints": {"openvswitch": {}}}, {"hints": {"openvswitch": {}}}),
+        ({"qos_policy": QosPolicyParam(id="q1")}, {"qos_policy_id": "q1"}),
+        ({"tags": ["x", "x"]}, {"tags": ["x"]}),
+        ({"security_groups": []}, {"security_groups": []}),
+        ({"binding_profile": {"a": {"b": 1}}}, {"binding:profile": {"a": {"b": 1}}}),
+        ({"profile": BindingProfile(ovs_hw_offload=True)}, {"binding:profile": {"capabilities": ["switchdev"]}}),
+        ({"profile": BindingProfile(trusted_vf=True)}, {"binding:profile": {"trusted": True}}),
+        ({"fixed_ips": [FixedIP(ip_address="10.6.0.9")]}, {"fixed_ips": [{"ip_address": "10.6.0.9"}]}),
+        (
+            {
+                "allowed_address_pairs": [
+                    AddressPair(ip_address="10.0.0.0/8"),
+                    AddressPair(ip_address="::1", mac_address="m"),
+                ]
+            },
+            {"allowed_address_pairs": [{"ip_address": "10.0.0.0/8"}, {"ip_address": "::1", "mac_address": "m"}]},
+        ),
+        (
+            {"extra_dhcp_options": [ExtraDHCPOption(name="mtu", value="9000", ip_version=4)]},
+            {"extra_dhcp_opts": [{"opt_name": "mtu", "opt_value": "9000", "ip_version": 4}]},
+        ),
+        (
+            {
+                "value_specs": [
+                    ValueSpec(name="a", key="k", value="v"),
+                    ValueSpec(name="b", key="n", json={"deep": [1]}),
+                ]
+            },
+            {"k": "v", "n": {"deep": [1]}},
+        ),
+    ],
+)
+def test_a_field_of_the_manifest_reaches_neutron(fields: dict[str, Any], sent: dict[str, Any]) -> None:
+    body = body_of(a_port(**fields))
+
+    assert {name: body.get(name) for name in sent} == sent
+
+
+def test_a_trusted_function_is_an_attribute_where_neutron_has_one() -> None:
+    extensions = frozenset({"port-trusted-vif"})
+
+    body = body_of(a_port(profile=BindingProfile(trusted_vf=True)), seen_of(extensions=extensions))
+
+    assert body["trusted"] is True
+    assert "binding:profile" not in body
+
+
+def test_address_pairs_are_left_out_without_port_security() -> None:
+    body = body_of(a_port(enable_port_security=False, allowed_address_pairs=[AddressPair(ip_address="10.0.0.0/8")]))
+
+    assert "allowed_address_pairs" not in body
+
+
+def test_the_tags_of_the_server_come_before_those_of_the_port() -> None:
+    assert body_of(a_port(tags=["b", "a"]), tags=["a"])["tags"] == ["a", "b"]
+
+
+def test_groups_of_the_server_are_for_ports_that_say_nothing() -> None:
+    groups = [SecurityGroupParam(id="sg-server")]
+
+    assert body_of(a_port(), security_groups=groups)["security_groups"] == ["sg-server"]
+    assert body_of(a_port(security_groups=[]), security_groups=groups)["security_groups"] == []
+
+
+def test_a_filter_may_mean_several_groups() -> None:
+    port = a_port(
+        security_groups=[SecurityGroupParam(id="sg-1"), SecurityGroupParam(filter=SecurityGroupFilter(tags=["t"]))]
+    )
+    found = {"spec.ports[0].securityGroups[1]": (SecurityGroup(id="sg-2"), SecurityGroup(id="sg-3"))}
+
+    assert body_of(port, seen_of(found=found))["security_groups"] == ["sg-1", "sg-2", "sg-3"]
+
+
+def test_a_network_by_filter_is_the_one_that_matches() -> None:
+    port = PortOpts(network=NetworkParam(filter=NetworkFilter(name="traffic")))
+
+    body = body_of(port, seen_of(found={"spec.ports[0].network": (Network(id="net-7"),)}))
+
+    assert body["network_id"] == "net-7"
+
+
+def test_a_network_that_matches_three_is_told_with_its_candidates() -> None:
+    port = PortOpts(network=NetworkParam(filter=NetworkFilter(name="traffic")))
+    found = tuple(Network(id=f"n{i}", name="traffic") for i in range(3))
+
+    plan = plan_server(a_server(a_port(), port), seen_of(found={"spec.ports[1].network": found}))
+
+    assert plan.waits[0].told == 'spec.ports[1].network: 3 networks match name "traffic" (ids n0, n1, n2)'
+
+
+def test_a_subnet_by_filter_is_one_of_the_ports_network() -> None:
+    port = a_port(fixed_ips=[FixedIP(subnet=SubnetParam(filter=SubnetFilter(name="v4")), ip_address="10.6.0.5")])
+    subnets = (
+        Subnet(id="s1", network_id="net-1", cidr="10.6.0.0/24"),
+        Subnet(id="s2", network_id="net-2", cidr="10.6.0.0/24"),
+    )
+
+    body = body_of(port, seen_of(found={"spec.ports[0].fixedIPs[0].subnet": subnets}))
+
+    assert body["fixed_ips"] == [{"subnet_id": "s1", "ip_address": "10.6.0.5"}]
+
+
+def test_a_port_without_a_network_is_on_that_of_its_subnet() -> None:
+    port = PortOpts(fixed_ips=[FixedIP(subnet=SubnetParam(id="s1"))])
+    found = {"spec.ports[0].fixedIPs[0].subnet": (Subnet(id="s1", network_id="net-5", cidr="10.0.0.0/24"),)}
+
+    assert body_of(port, seen_of(found=found))["network_id"] == "net-5"
+
+
+@pytest.mark.parametrize(
+    ("port", "path"),
+    [
+        (PortOpts(), "spec.ports[0].network"),
+        (
+            a_port(enable_port_security=False, security_groups=[SecurityGroupParam(id="x")]),
+            "spec.ports[0].securityGroups",
+        ),
+    ],
+)
+def test_a_contradiction_is_told_before_anything_is_made(port: PortOpts, path: str) -> None:
+    plan = plan_server(a_server(port), seen_of())
+
+    assert (plan.steps, plan.waits[0].reason, plan.waits[0].path) == ((), "InvalidMachineSpec", path)
+
+
+def test_a_trunk_without_the_extension_is_told_before_anything_is_made() -> None:
+    plan = plan_server(a_server(a_port(), a_port(trunk=True)), seen_of(extensions=frozenset()))
+
+    assert plan.steps == ()
+    assert (plan.waits[0].reason, plan.waits[0].path) == ("TrunkNotSupported", "spec.ports[1].trunk")
+    assert 'extension "trunk"' in plan.waits[0].message
+
+
+def test_a_trunk_is_made_on_its_port_with_the_ports_tags() -> None:
+    plan = plan_server(a_server(a_port(trunk=True, tags=["p"]), tags=["s"]), seen_of())
+
+    step = plan.steps[1]
+    assert isinstance(step, Create)
+    assert step.body == {"name": "worker-0-0", "port_id": Key(Kind.PORT, "port-0"), "tags": ["s", "p"]}
+
+
+def test_a_trunk_that_exists_is_not_made_again() -> None:
+    trunk = Trunk(id="t", port_id="port-0", tags=(Mark(OWNER, "trunk-0").tag,))
+
+    plan = plan_server(a_server(trunk=True), seen_of(the_port(), (Kind.TRUNK, trunk)))
+
+    assert [step.key.kind for step in plan.steps if isinstance(step, Create)] == [Kind.SERVER]
+
+
+def test_the_word_of_a_port_goes_before_that_of_its_server() -> None:
+    server = a_server(a_port(trunk=False), a_port(), trunk=True)
+
+    assert [wants_trunk(server.spec, port) for port in server.spec.ports] == [False, True]
+
+
+def test_every_field_without_behaviour_is_named() -> None:
+    port = a_port(
+        subports=[Subport(port=PortBody())],
+        qos_policy=QosPolicyParam(filter=QosPolicyFilter(name="gold")),
+        fixed_ips=[FixedIP(range=AddressRange(start="10.0.0.1", end="10.0.0.9"))],
+    )
+
+    assert set(not_supported(a_server(port).spec)) == {
+        "spec.ports[0].subports",
+        "spec.ports[0].qosPolicy.filter",
+        "spec.ports[0].fixedIPs[0].range",
+    }
