@@ -29,6 +29,7 @@ PORT_NAMES = (
     *("pycapo_webhook", "pycapo_metrics", "pycapo_health"),
     *("keystone", "placement", "glance", "nova", "neutron", "cinder", "octavia", "sql"),
     *(f"spare_{number}" for number in range(10)),
+    "workload_health",
 )
 # Below 32768: in the ephemeral range an outgoing connection of another process may hold a port when its owner starts.
 FIRST_PORT, PORTS_PER_LAB = 20000, 40

@@ -7,6 +7,7 @@ Rule: a process is known by its pid *and* the moment it started, so a recycled p
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,10 +15,12 @@ from pathlib import Path
 
 from pycapo.lab.places import Lab, LabError, write
 
-__all__ = ["LabError", "alive", "log_tail", "memory", "names", "pid", "start", "stop", "wait_until"]
+__all__ = ["LabError", "alive", "interrupted", "log_tail", "memory", "names", "pid", "start", "stop", "wait_until"]
 
 # Popen objects of this interpreter's own children: polling them reaps those that ended.
 _children: dict[int, subprocess.Popen[bytes]] = {}
+# Set when the user interrupts: whoever waits in another thread gives up.
+interrupted = threading.Event()
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +132,8 @@ def wait_until(
         for name in watching:
             if not alive(lab, name):
                 raise LabError(f"{what}: process {name} ended; end of {lab.log(name)}:\n{log_tail(lab, name)}")
+        if interrupted.is_set():
+            raise LabError(f"{what}: interrupted")
         if time.monotonic() > deadline:
             tails = "".join(f"\nend of {lab.log(name)}:\n{log_tail(lab, name)}" for name in watching)
             raise LabError(f"{what}: not after {seconds:g} s{tails}")

@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Builds the lab's programs once, from pinned Go modules, into the cache.
+
+    module root (go.mod + go.sum) -> build folder -> binary under a temporary name -> cache/bin/<key>/<program>
+
+Rule: a name in cache/bin is complete, so whatever interrupts a build, the next one continues where it ended.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from pycapo.lab.go_toolchain import Go, find_go
+from pycapo.lab.places import Lab, LabError, cache, locked
+from pycapo.lab.programs import CLUSTER_API, ETCD, KUBERNETES, MANAGERS, PROGRAMS, Program
+from pycapo.lab.progress import Progress
+
+CLUSTER_API_MODULE = "sigs.k8s.io/cluster-api"
+INVENTORY = "clusterctl.json"
+# How to ask a program that somebody else installed for its version, and the one that is wanted.
+_ASK = {
+    "etcd": (("--version",), ETCD),
+    "kube-apiserver": (("--version",), KUBERNETES),
+    "kube-controller-manager": (("--version",), KUBERNETES),
+    "kubectl": (("version", "--client"), KUBERNETES),
+    "clusterctl": (("version", "--output", "short"), CLUSTER_API),
+}
+_SPACE = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What the lab runs: programs by name, and the folder of the manifests rendered from Cluster API's module."""
+
+    programs: Mapping[str, Path]
+    manifests: Path
+
+    def link(self, lab: Lab) -> Path:
+        """Make the lab's own bin folder, with a link to every program, and return it."""
+        folder = lab.folder("bin")
+        for name, target in self.programs.items():
+            link = folder / name
+            if not link.is_symlink() or link.readlink() != target:
+                link.unlink(missing_ok=True)
+                link.symlink_to(target)
+        return folder
+
+
+def place(program: Program) -> Path:
+    """Return where a built program is kept."""
+    return cache() / "bin" / program.key / program.name
+
+
+def find(program: Program) -> Path | None:
+    """Return a program that is there already: built before, or installed by somebody in the wanted version."""
+    if (built := place(program)).exists():
+        return built
+    return next((path for path in _installed(program.name) if _has_wanted_version(program.name, path)), None)
+
+
+def missing(programs: Iterable[Program] = PROGRAMS) -> list[Program]:
+    """Return the programs that have to be built, in order."""
+    return [program for program in programs if find(program) is None]
+
+
+def build(progress: Progress) -> Built:
+    """Return all programs and manifests, building what is missing."""
+    with locked(cache() / "bin" / ".lock"):
+        wanted = missing()
+        if wanted or not _manifests().exists():
+            _build(wanted, progress)
+        programs = {program.name: find(program) or place(program) for program in PROGRAMS}
+        return Built(programs, _manifests())
+
+
+def loopback_only(source: str) -> str:
+    """Return a manager's main.go with its webhook server bound to 127.0.0.1, for which it has no flag."""
+    options = "webhook.Options{"
+    if source.count(options) != 1:
+        raise LabError(
+            f"main.go of a Cluster API manager: {options} expected once, found {source.count(options)} times"
+        )
+    return source.replace(options, f'{options}\n\t\t\t\tHost: "127.0.0.1",')
+
+
+def prune() -> None:
+    """Delete Go's caches below our own cache; a later version builds from nothing again."""
+    for name in ("gocache", "gomod", "build"):
+        shutil.rmtree(cache() / name, ignore_errors=True)
+
+
+def _build(wanted: list[Program], progress: Progress) -> None:
+    if shutil.disk_usage(cache()).free < _SPACE:
+        raise LabError(f"less than 1 GiB is free below {cache()}: set PYCAPO_CACHE to another disk")
+    go = find_go(progress)
+    # Kubernetes is half of the work; beside it the rest fills the processors while a linker uses only one.
+    halves = ([p for p in wanted if p.root == "kube"], [p for p in wanted if p.root != "kube"])
+    with ThreadPoolExecutor(len(halves)) as pool:
+        for half in [pool.submit(_build_in_turn, go, part, progress) for part in halves]:
+            half.result()
+    _render(go, progress)
+
+
+def _build_in_turn(go: Go, programs: list[Program], progress: Progress) -> None:
+    for program in programs:
+        with progress.step(f"build {program.name}"):
+            _build_one(go, program)
+
+
+def _build_one(go: Go, program: Program) -> None:
+    folder = _module_root(go, program)
+    target = place(program)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    flags = " ".join(("-s -w", *(f"-X {variable}" for variable in program.variables)))
+    partial = target.with_name(f".{program.name}.part")
+    go.run("build", "-ldflags", flags, "-o", str(partial), program.package, folder=folder)
+    os.replace(partial, target)
+
+
+def _module_root(go: Go, program: Program) -> Path:
+    """Return a writable copy of a program's module root; Cluster API's also holds its managers' main packages."""
+    folder = cache() / "build" / program.key
+    shutil.copytree(program.folder, folder, dirs_exist_ok=True)
+    if program.root == "capi":
+        for manager in MANAGERS:
+            source = _cluster_api(go, folder) / manager.source / "main.go"
+            target = folder / manager.source / "main.go"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(loopback_only(source.read_text()))
+    return folder
+
+
+def _cluster_api(go: Go, folder: Path) -> Path:
+    """Return the unpacked module of Cluster API: sources and manifests."""
+    answer = go.run("mod", "download", "-json", f"{CLUSTER_API_MODULE}@{CLUSTER_API}", folder=folder)
+    return Path(json.loads(answer)["Dir"])
+
+
+def _manifests() -> Path:
+    return cache() / "bin" / _named("capi-core").key / "manifests"
+
+
+def _named(name: str) -> Program:
+    return next(program for program in PROGRAMS if program.name == name)
+
+
+def _render(go: Go, progress: Progress) -> None:
+    """Render Cluster API's manifests once, as JSON, which loads far quicker than YAML."""
+    target = _manifests()
+    if target.exists():
+        return
+    capi, kubectl = _named("capi-core"), find(_named("kubectl"))
+    with progress.step("render the manifests of Cluster API"):
+        module = _cluster_api(go, _module_root(go, capi))
+        partial = Path(tempfile.mkdtemp(dir=target.parent, prefix=".manifests."))
+        sources = {manager.manifests: module / manager.source / "config/default" for manager in MANAGERS}
+        for name, source in {**sources, INVENTORY: module / "cmd/clusterctl/config/crd"}.items():
+            command = [str(kubectl), "kustomize", str(source)]
+            rendered = subprocess.run(command, capture_output=True, text=True, check=False)
+            if rendered.returncode:
+                raise LabError(f"kubectl kustomize {source}: {rendered.stderr.strip()}")
+            loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+            documents = [document for document in yaml.load_all(rendered.stdout, loader) if document]
+            (partial / name).write_text(json.dumps(documents))
+        os.replace(partial, target)
+
+
+def _installed(name: str) -> Iterable[Path]:
+    if name not in _ASK:
+        return
+    for folder in (os.environ.get("KUBEBUILDER_ASSETS"), os.environ.get("PATH")):
+        if folder and (path := shutil.which(name, path=folder)):
+            yield Path(path)
+
+
+def _has_wanted_version(name: str, path: Path) -> bool:
+    question, wanted = _ASK[name]
+    try:
+        answer = subprocess.run([path, *question], capture_output=True, text=True, timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return re.search(rf"(?<![\d.]){re.escape(wanted.removeprefix('v'))}(?![\d.-])", answer.stdout) is not None

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Cluster API in the lab: its definitions and webhooks, its three managers, and the inventory that clusterctl reads.
+
+Rule: each manager acts as its own ServiceAccount with the role upstream ships, as in a real cluster.
+"""
+
+import base64
+import json
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from pycapo.lab import process
+from pycapo.lab.build import INVENTORY, Built
+from pycapo.lab.kubeapi import KubeAPI
+from pycapo.lab.management import answers
+from pycapo.lab.places import Lab, write
+from pycapo.lab.programs import CLUSTER_API, MANAGERS, Manager
+from pycapo.lab.progress import Progress
+from pycapo.lab.webhooks import definitions, on_loopback
+
+_PROVIDERS = {
+    "capi-core": ("cluster-api", "cluster-api", "CoreProvider"),
+    "capi-bootstrap": ("bootstrap-kubeadm", "kubeadm", "BootstrapProvider"),
+    "capi-controlplane": ("control-plane-kubeadm", "kubeadm", "ControlPlaneProvider"),
+}
+
+
+def authority(lab: Lab) -> str:
+    """Return the lab's certificate authority as a caBundle."""
+    return base64.b64encode((lab.pki / "ca.crt").read_bytes()).decode()
+
+
+def install_capi(lab: Lab, built: Built, progress: Progress) -> None:
+    """Apply Cluster API's objects and return when the API server serves all of its kinds."""
+    api = KubeAPI(lab)
+    with progress.step("install Cluster API's definitions, roles and webhooks"):
+        objects = json.loads((built.manifests / INVENTORY).read_text())
+        for manager in MANAGERS:
+            manifests = json.loads((built.manifests / manager.manifests).read_text())
+            port = lab.ports[f"{manager.ports}_webhook"]
+            objects += on_loopback(manifests, port=port, authority=authority(lab))
+        install(lab, api, objects)
+        api.apply([inventory(manager) for manager in MANAGERS])
+
+
+def install(lab: Lab, api: KubeAPI, objects: Sequence[dict[str, Any]]) -> None:
+    """Apply objects, and wait until the definitions among them are served."""
+    api.apply(objects)
+    names = definitions(objects)
+    process.wait_until(lab, lambda: api.established(names), watching=("kube-apiserver",), what="definitions")
+
+
+def start_managers(lab: Lab, built: Built) -> None:
+    """Start the managers that do not run, each with a kubeconfig of its own."""
+    api = KubeAPI(lab)
+    for manager in MANAGERS:
+        if process.alive(lab, manager.name):
+            continue
+        config = lab.conf(f"{manager.name}.kubeconfig")
+        write(config, api.account_kubeconfig(manager.namespace, manager.account))
+        identity = {"POD_NAMESPACE": manager.namespace, "POD_NAME": manager.name, "POD_UID": "0"}
+        process.start(lab, manager.name, _command(lab, built, manager), env=identity)
+
+
+def wait_for_managers(lab: Lab) -> None:
+    """Return when all managers are ready."""
+    for manager in MANAGERS:
+        ready = partial(answers, health(lab, manager))
+        process.wait_until(lab, ready, watching=(manager.name,), seconds=120, what=manager.name)
+
+
+def health(lab: Lab, manager: Manager) -> str:
+    """Return the URL that answers 200 once a manager is ready."""
+    return f"{lab.url(f'{manager.ports}_health')}/readyz"
+
+
+def inventory(manager: Manager) -> dict[str, Any]:
+    """Return the object by which clusterctl knows that a provider is installed."""
+    name, provider, kind = _PROVIDERS[manager.name]
+    return provider_object(name, provider, kind=kind, namespace=manager.namespace, version=CLUSTER_API)
+
+
+def provider_object(name: str, provider: str, *, kind: str, namespace: str, version: str) -> dict[str, Any]:
+    """Return an entry of clusterctl's inventory."""
+    labels = {
+        "clusterctl.cluster.x-k8s.io": "",
+        "cluster.x-k8s.io/provider": name,
+        "clusterctl.cluster.x-k8s.io/core": "inventory",
+    }
+    return {
+        "apiVersion": "clusterctl.cluster.x-k8s.io/v1alpha3",
+        "kind": "Provider",
+        "metadata": {"name": name, "namespace": namespace, "labels": labels},
+        "providerName": provider,
+        "type": kind,
+        "version": version,
+    }
+
+
+def _command(lab: Lab, built: Built, manager: Manager) -> list[str]:
+    ports = {use: lab.ports[f"{manager.ports}_{use}"] for use in ("webhook", "health", "diagnostics")}
+    return [
+        str(built.programs[manager.name]),
+        f"--kubeconfig={lab.conf(f'{manager.name}.kubeconfig')}",
+        f"--webhook-port={ports['webhook']}",
+        f"--webhook-cert-dir={lab.pki}",
+        f"--health-addr=127.0.0.1:{ports['health']}",
+        f"--diagnostics-address=127.0.0.1:{ports['diagnostics']}",
+        "--leader-elect=false",
+        *manager.flags,
+    ]

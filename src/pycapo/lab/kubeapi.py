@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The few requests that the lab itself makes to its API server, as its administrator.
+
+Rule: plain JSON in and out for the kinds a lab is installed from; anything else is done with kubectl or the runtime.
+"""
+
+import base64
+import json
+import ssl
+import urllib.error
+import urllib.request
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pycapo.lab.places import Lab, LabError, write
+
+Object = Mapping[str, Any]
+
+# Where each kind is found: API group and version, plural, whether it lives in a namespace.
+_KINDS = {
+    "Namespace": ("api/v1", "namespaces", False),
+    "ServiceAccount": ("api/v1", "serviceaccounts", True),
+    "Secret": ("api/v1", "secrets", True),
+    "ConfigMap": ("api/v1", "configmaps", True),
+    "ClusterRole": ("apis/rbac.authorization.k8s.io/v1", "clusterroles", False),
+    "ClusterRoleBinding": ("apis/rbac.authorization.k8s.io/v1", "clusterrolebindings", False),
+    "Role": ("apis/rbac.authorization.k8s.io/v1", "roles", True),
+    "RoleBinding": ("apis/rbac.authorization.k8s.io/v1", "rolebindings", True),
+    "CustomResourceDefinition": ("apis/apiextensions.k8s.io/v1", "customresourcedefinitions", False),
+    "MutatingWebhookConfiguration": ("apis/admissionregistration.k8s.io/v1", "mutatingwebhookconfigurations", False),
+    "ValidatingWebhookConfiguration": (
+        "apis/admissionregistration.k8s.io/v1",
+        "validatingwebhookconfigurations",
+        False,
+    ),
+    "Provider": ("apis/clusterctl.cluster.x-k8s.io/v1alpha3", "providers", True),
+}
+# What others of the same list refer to comes first.
+_ORDER = ("Namespace", "CustomResourceDefinition", "ServiceAccount")
+_TOKEN_SECONDS = 365 * 86400
+
+
+class KubeAPI:
+    """The lab's API server, spoken to with the administrator's token."""
+
+    def __init__(self, lab: Lab) -> None:
+        self._lab = lab
+        self._token = (lab.pki / "token").read_text()
+        context = ssl.create_default_context(cafile=str(lab.pki / "ca.crt"))
+        self._opener = urllib.request.build_opener(
+            urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
+        )
+
+    def request(self, method: str, path: str, body: object = None, *, content: str = "application/json") -> Any:
+        """Send one request and return the JSON answered; raises LabError with the server's message."""
+        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": content}
+        data = None if body is None else json.dumps(body).encode()
+        url = f"{self._lab.url('apiserver', scheme='https')}/{path}"
+        request = urllib.request.Request(url, data, headers, method=method)
+        try:
+            with self._opener.open(request, timeout=30) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            raise LabError(f"{method} {path}: {error.code} {error.read(2000).decode(errors='replace')}") from error
+
+    def ready(self) -> bool:
+        """Tell whether the API server answers and is ready."""
+        request = urllib.request.Request(f"{self._lab.url('apiserver', scheme='https')}/readyz")
+        request.add_header("Authorization", f"Bearer {self._token}")
+        try:
+            with self._opener.open(request, timeout=5) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+    def apply(self, objects: Sequence[Object]) -> None:
+        """Apply objects server-side; what others refer to goes first."""
+        for thing in sorted(objects, key=lambda thing: _rank(thing["kind"])):
+            path = f"{_path(thing)}?fieldManager=pycapo-lab&force=true"
+            self.request("PATCH", path, thing, content="application/apply-patch+yaml")
+
+    def established(self, definitions: Sequence[str]) -> bool:
+        """Tell whether the API server serves all of these CustomResourceDefinitions."""
+        listed = self.request("GET", "apis/apiextensions.k8s.io/v1/customresourcedefinitions")["items"]
+        served = {
+            item["metadata"]["name"]
+            for item in listed
+            for condition in item.get("status", {}).get("conditions", [])
+            if condition["type"] == "Established" and condition["status"] == "True"
+        }
+        return served.issuperset(definitions)
+
+    def token(self, namespace: str, account: str) -> str:
+        """Return a token of a ServiceAccount that is good for a year."""
+        body = {"spec": {"expirationSeconds": _TOKEN_SECONDS}}
+        path = f"api/v1/namespaces/{namespace}/serviceaccounts/{account}/token"
+        return str(self.request("POST", path, body)["status"]["token"])
+
+    def account_kubeconfig(self, namespace: str, account: str) -> str:
+        """Return a kubeconfig that acts as a ServiceAccount."""
+        return kubeconfig(self._lab, account, self.token(namespace, account), namespace=namespace)
+
+
+def kubeconfig(lab: Lab, user: str, token: str, *, namespace: str = "default") -> str:
+    """Return a kubeconfig (JSON, which is YAML) of the lab's API server for a user known by token."""
+    authority = base64.b64encode((lab.pki / "ca.crt").read_bytes()).decode()
+    server = {"server": lab.url("apiserver", scheme="https"), "certificate-authority-data": authority}
+    name = f"pycapo-{lab.name}"
+    document = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": name,
+        "contexts": [{"name": name, "context": {"cluster": name, "user": user, "namespace": namespace}}],
+        "clusters": [{"name": name, "cluster": server}],
+        "users": [{"name": user, "user": {"token": token}}],
+    }
+    return json.dumps(document, indent=1) + "\n"
+
+
+def write_admin_kubeconfig(lab: Lab) -> None:
+    """Write the administrator's kubeconfig."""
+    write(lab.kubeconfig, kubeconfig(lab, "admin", (lab.pki / "token").read_text()))
+
+
+def _path(thing: Object) -> str:
+    if thing["kind"] not in _KINDS:
+        raise LabError(f"a lab cannot install objects of kind {thing['kind']!r}; it knows {', '.join(_KINDS)}")
+    group, plural, namespaced = _KINDS[thing["kind"]]
+    name = thing["metadata"]["name"]
+    within = f"namespaces/{thing['metadata'].get('namespace', 'default')}/" if namespaced else ""
+    return f"{group}/{within}{plural}/{name}"
+
+
+def _rank(kind: str) -> int:
+    return _ORDER.index(kind) if kind in _ORDER else len(_ORDER)
