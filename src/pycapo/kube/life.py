@@ -58,7 +58,7 @@ class Life(Generic[K]):
     """What a controller does with one kind; derive from it and define live and retire."""
 
     kind: type[K]
-    finalizer: ClassVar[str]
+    finalizer: ClassVar[str]  # empty: nothing is made for the kind, so nothing has to be taken away
 
     def live(self, obj: K) -> Verdict:
         """One pass for an object that shall exist; may change its labels, annotations, owners, spec and status."""
@@ -136,7 +136,7 @@ def _pause(seen: Kind, kube: Kube) -> Outcome:
 def _prepared(seen: K, life: Life[K], kube: Kube) -> K:
     """Return the object with our finalizer and what the life wants stored before it acts."""
     after = copy_of(seen)
-    if life.finalizer not in (after.metadata.finalizers or ()):
+    if life.finalizer and life.finalizer not in (after.metadata.finalizers or ()):
         after.metadata.finalizers = [*(after.metadata.finalizers or ()), life.finalizer]
     life.prepare(after)
     return kube.patch(seen, after)

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`pycapo run`: the controller. Wires credentials, clouds, lives, webhooks and doors together, then runs until told to end."""
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from prometheus_client import REGISTRY
+
+from pycapo.api.capi import CLUSTER_NAME_LABEL, Machine
+from pycapo.api.conversion import convert
+from pycapo.api.machine import OpenStackMachine
+from pycapo.api.v1alpha1 import OpenStackFloatingIPPool, OpenStackNetworkAttachment, OpenStackServer
+from pycapo.cloud.login import Clouds
+from pycapo.cloud.metrics import prometheus_recorder
+from pycapo.controllers import cluster, machine, server
+from pycapo.controllers.later import LaterLife
+from pycapo.kube import logs
+from pycapo.kube.cache import by_label
+from pycapo.kube.client import Client
+from pycapo.kube.controller import Controller
+from pycapo.kube.doors import Door, application, health_routes, metrics_routes
+from pycapo.kube.kube import Kube
+from pycapo.kube.leader import Election, Terms
+from pycapo.kube.manager import Manager
+from pycapo.kube.session import Session
+from pycapo.webhooks.server import WebhookServer
+
+LEASE = "controller-leader-election-capo"
+"""The Lease of the Go provider: whoever holds it acts, so the two never act together."""
+
+_NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def seconds(text: str) -> float:
+    """Read a duration as Kubernetes writes it (10m, 1h30m, 15s, 500ms) or plain seconds."""
+    parts = re.findall(r"(\d+(?:\.\d+)?)(ms|s|m|h)", text)
+    if parts and "".join(number + unit for number, unit in parts) == text:
+        return sum(float(number) * _UNITS[unit] for number, unit in parts)
+    try:
+        return float(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not a duration such as 10m or 15s") from None
+
+
+
+def run(
+    *,
+    kubeconfig: Annotated[Path | None, typer.Option(help="Credentials; in a pod its service account by default.")] = None,
+    namespace: Annotated[str, typer.Option(help="Watch one namespace only; all by default.")] = "",
+    watch_filter: Annotated[
+        str, typer.Option(help="Only objects whose label cluster.x-k8s.io/watch-filter has this value.")
+    ] = "",
+    sync_period: Annotated[str, typer.Option(help="How often everything is looked at again.")] = "10m",
+    concurrency: Annotated[int, typer.Option(min=1, help="Objects of each kind that are worked on at once.")] = 10,
+    leader_elect: Annotated[bool, typer.Option("--leader-elect", help="Act only while holding the Lease.")] = False,
+    leader_elect_namespace: Annotated[str, typer.Option(help="Namespace of the Lease; the pod's by default.")] = "",
+    webhook_port: Annotated[int, typer.Option(help="Port of the webhooks; 0 serves none.")] = 9443,
+    webhook_host: Annotated[str, typer.Option(help="Address the webhooks listen on.")] = "",
+    webhook_cert_dir: Annotated[Path, typer.Option(help="Folder of tls.crt and tls.key.")] = Path(
+        "/tmp/k8s-webhook-server/serving-certs"
+    ),
+    health_addr: Annotated[str, typer.Option(help="Where /healthz and /readyz answer.")] = ":9440",
+    diagnostics_address: Annotated[str, typer.Option(help="Where /metrics answers.")] = "127.0.0.1:8080",
+    log_format: Annotated[str, typer.Option(help="json or text.")] = "json",
+    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+) -> None:
+    """Run the controller until SIGTERM or SIGINT."""
+    logs.setup("text" if log_format == "text" else "json", level=log_level)
+    if kubeconfig is not None:
+        os.environ["KUBECONFIG"] = str(kubeconfig)
+    kube = Kube(Client(Session()))
+    election = None
+    if leader_elect:
+        election = Election(kube.client, leader_elect_namespace or own_namespace(), name=LEASE, terms=Terms())
+    manager = Manager(
+        kube,
+        controllers(kube, workers=concurrency, resync=seconds(sync_period), watch_filter=watch_filter),
+        namespace=namespace,
+        election=election,
+        indexes={kind: {"cluster": by_label(CLUSTER_NAME_LABEL)} for kind in (OpenStackMachine, Machine)},
+    )
+    webhooks = None
+    if webhook_port:
+        webhooks = WebhookServer(webhook_host or default_host(kubeconfig), webhook_port, webhook_cert_dir, convert=convert)
+    raise typer.Exit(_serve(manager, webhooks, health_addr, diagnostics_address))
+
+
+def controllers(kube: Kube, *, workers: int, resync: float, watch_filter: str) -> list[Controller[Any]]:
+    """The controllers of all kinds; watch_filter goes to every one of them."""
+    clouds = Clouds(recorder=prometheus_recorder(REGISTRY))
+    lives: list[tuple[Any, Sequence[Any]]] = [
+        (cluster.ClusterLife(kube, clouds), cluster.watches(kube)),
+        (machine.MachineLife(kube, clouds), machine.watches(kube)),
+        (server.ServerLife(kube, clouds), server.watches(kube)),
+        (LaterLife(OpenStackFloatingIPPool), ()),
+        (LaterLife(OpenStackNetworkAttachment), ()),
+    ]
+    made = [Controller(life, workers=workers, watches=watches, resync=resync) for life, watches in lives]
+    for controller in made:
+        controller.watch_filter = watch_filter
+    return made
+
+
+def own_namespace() -> str:
+    """The namespace that this process runs in, as its pod knows it."""
+    if found := os.environ.get("POD_NAMESPACE"):
+        return found
+    return _NAMESPACE_FILE.read_text().strip() if _NAMESPACE_FILE.exists() else "capo-system"
+
+
+def default_host(kubeconfig: Path | None) -> str:
+    """All addresses in a pod, loopback for a process that was started by hand with a kubeconfig."""
+    return "0.0.0.0" if kubeconfig is None else "127.0.0.1"
+
+
+def _serve(manager: Manager, webhooks: WebhookServer | None, health: str, diagnostics: str) -> int:
+    def missing() -> list[str]:
+        return [*manager.ready(), *([] if webhooks is None or webhooks.ready() else ["webhooks"])]
+
+    doors = [Door(application(*health_routes(missing)), health), Door(application(*metrics_routes()), diagnostics)]
+    if webhooks is not None:
+        webhooks.start()
+    for door in doors:
+        door.open()
+    try:
+        return manager.run()
+    finally:
+        for door in doors:
+            door.close()
+        if webhooks is not None:
+            webhooks.stop()
