@@ -11,6 +11,7 @@
 
 It does what the real one does with: resource versions, generation, merge patches, the status subresource, conflicts,
 finalizers and deletionTimestamp, uid preconditions, and garbage collection by owner references (at once).
+It watches too (`Kube(Client(MemoryServer()))` under a Manager).
 It checks no schema. Rule: all through JSON, as over a wire, so that no test shares an object with the server.
 """
 
@@ -19,6 +20,7 @@ import contextlib
 import copy
 import itertools
 import re
+import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -28,7 +30,7 @@ import msgspec
 from pycapo.kube.cache import Cache, Index
 from pycapo.kube.client import Client
 from pycapo.kube.conditions import now
-from pycapo.kube.errors import AlreadyExists, Conflict, Expired, Invalid, KubeError, NotFound
+from pycapo.kube.errors import AlreadyExists, Conflict, Invalid, KubeError, NotFound
 from pycapo.kube.kube import Kube
 from pycapo.kube.meta import K, ObjectKey, decode, merged, path_of
 from pycapo.kube.session import Lines, Params
@@ -50,6 +52,34 @@ class _Fault:
         return self.times > 0 and self.verb == verb and self.part in path
 
 
+class _Stream:
+    """The events of one collection since a version, as lines; ends when cut."""
+
+    def __init__(self, server: "MemoryServer", plural: str, namespace: str, *, since: int) -> None:
+        self._server, self._plural, self._namespace, self._since = server, plural, namespace, since
+        self._cut = False
+
+    def cut(self) -> None:
+        with self._server.changed:
+            self._cut = True
+            self._server.changed.notify_all()
+
+    def __iter__(self) -> Iterator[bytes]:
+        position = 0
+        while True:
+            with self._server.changed:
+                while position >= len(self._server.history) and not self._cut:
+                    self._server.changed.wait(5)
+                if self._cut:
+                    return
+                type_, plural, document = self._server.history[position]
+            position += 1
+            metadata = document["metadata"]
+            mine = plural == self._plural and self._namespace in ("", metadata.get("namespace"))
+            if mine and int(metadata["resourceVersion"]) > self._since:
+                yield msgspec.json.encode({"type": type_, "object": document})
+
+
 class MemoryServer:
     """A Transport whose other end is a dict."""
 
@@ -59,6 +89,8 @@ class MemoryServer:
         self.listeners: list[Listener] = []
         self.faults: list[_Fault] = []
         self.absent: set[str] = set()  # plurals whose CRD is missing
+        self.history: list[tuple[str, str, Document]] = []
+        self.changed = threading.Condition()
         self._versions = itertools.count(1)
         self._version = 0
 
@@ -92,16 +124,19 @@ class MemoryServer:
             fault.times -= 1
             if not fault.after_work:
                 raise fault.error
-        answer = self._answer(method, path, msgspec.json.decode(msgspec.json.encode(body)))
+        with self.changed:
+            answer = msgspec.json.encode(self._answer(method, path, msgspec.json.decode(msgspec.json.encode(body))))
         if fault:
             raise fault.error
-        return msgspec.json.encode(answer)
+        return answer
 
     @contextlib.contextmanager
     def stream(self, path: str, *, params: Params, idle: float) -> Iterator[Lines]:
-        """Not in memory: caches are fed by MemoryKube."""
-        raise Expired("no watch in memory")
-        yield
+        """Watch a collection from a resource version on."""
+        found = _PATH.match(path)
+        if found is None or found["plural"] in self.absent:
+            raise NotFound(f"watch {path}: no such kind", status=404, reason="NotFound")
+        yield _Stream(self, found["plural"], found["namespace"] or "", since=int(params["resourceVersion"]))
 
     def _answer(self, method: str, path: str, body: Any) -> Document:
         found = _PATH.match(path)
@@ -216,8 +251,12 @@ class MemoryServer:
         metadata["resourceVersion"] = str(self._version)
 
     def _tell(self, type_: str, plural: str, document: Document) -> None:
+        told = copy.deepcopy(document)
+        with self.changed:
+            self.history.append((type_, plural, told))
+            self.changed.notify_all()
         for listener in self.listeners:
-            listener(type_, plural, copy.deepcopy(document))
+            listener(type_, plural, told)
 
 
 class MemoryKube(Kube):

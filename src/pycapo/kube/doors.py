@@ -4,8 +4,8 @@
 Rule: a door listens on loopback unless its address says otherwise, and never outlives its owner.
 """
 
+import socket
 import threading
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -55,41 +55,40 @@ def split_address(address: str) -> tuple[str, int]:
 
 
 class Door:
-    """One listening address with one app; TLS when `tls` names certificate and key files."""
+    """One listening address with one app (OSError when it is taken); TLS when `tls` names certificate and key files."""
 
     def __init__(self, app: ASGIApp, address: str = "127.0.0.1:0", *, tls: tuple[Path, Path] | None = None) -> None:
-        host, port = split_address(address)
         certificate, key = tls or (None, None)
         config = uvicorn.Config(
             app,
-            host=host,
-            port=port,
             ssl_certfile=certificate,
             ssl_keyfile=str(key) if key else None,
             log_config=None,
             access_log=False,
             timeout_graceful_shutdown=3,
         )
-        self._address = address
+        host, port = split_address(address)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        # Bound here, so that a port that is taken is an OSError of the caller and not the end of a thread.
+        self._socket = socket.create_server((host, port), family=family)
         self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run, name=f"door-{port}", daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.run, args=([self._socket],), name=f"door-{port}", daemon=True
+        )
 
     @property
     def port(self) -> int:
         """The port it listens on; for port 0 the one that was given."""
-        found: int = self._server.servers[0].sockets[0].getsockname()[1]
+        found: int = self._socket.getsockname()[1]
         return found
 
-    def open(self, timeout: float = 10.0) -> None:
-        """Begin to listen; raises OSError when it cannot."""
+    def open(self) -> None:
+        """Begin to answer; what arrives until then waits."""
         self._thread.start()
-        end = time.monotonic() + timeout
-        while not self._server.started:
-            if not self._thread.is_alive() or time.monotonic() > end:
-                raise OSError(f"cannot listen on {self._address}")
-            time.sleep(0.01)
 
     def close(self) -> None:
         """Stop listening; answers under way get a few seconds."""
         self._server.should_exit = True
-        self._thread.join(5.0)
+        if self._thread.is_alive():
+            self._thread.join(5.0)
+        self._socket.close()

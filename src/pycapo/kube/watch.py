@@ -92,12 +92,17 @@ class Feed(Generic[K]):
         if self._thread.is_alive():
             self._thread.join(timeout)
 
+    @property
+    def alive(self) -> bool:
+        """Whether its thread runs."""
+        return self._thread.is_alive()
+
     def run(self) -> None:
         """List and watch until stopped."""
         while not self._stopped.is_set():
-            self._stopped.wait(self._step())
+            self._stopped.wait(self.step())
 
-    def _step(self) -> float:
+    def step(self) -> float:
         """List if needed and watch until the stream ends; return how long to wait before the next step."""
         begun = time.monotonic()
         try:
