@@ -44,14 +44,17 @@ def observe_cluster(
     owned = {kind: records for kind in kinds if (records := picture.owned(kind, owner))}
     retiring = cluster.metadata.deletion_timestamp is not None
     found: Found = {} if retiring else _found(cloud, cluster, picture, owned, lookups)
-    beside = _beside(picture, owner, owned, found)
+    named = _named(picture, cluster, owned)
+    around = {kind: (*owned.get(kind, ()), *named.get(kind, ())) for kind in kinds}
+    around[Kind.ROUTER] += found.get("spec.router", ())
+    beside = _beside(picture, owner, around)
     if retiring and beside[Kind.PORT]:
-        beside = _beside(cloud.look((Kind.PORT,), max_age=SWEEP), owner, owned, found)
+        beside = _beside(cloud.look((Kind.PORT,), max_age=SWEEP), owner, around)
     return Seen(
         owner=owner,
         owned=owned,
         found=found,
-        named=_named(picture, cluster, owned),
+        named=named,
         beside=beside,
         extensions=cloud.extensions(),
         services=services,
@@ -109,16 +112,14 @@ def _addresses(picture: Picture) -> Iterator[FloatingIP]:
     return (item for item in picture.all(Kind.FLOATING_IP) if isinstance(item, FloatingIP))
 
 
-def _beside(picture: Picture, owner: str, owned: Owned, found: Found) -> dict[Kind, tuple[Record, ...]]:
-    """Router interfaces of our routers and in our subnets, other ports on our networks or in our groups, and floating IPs
-    that somebody pointed at our load balancer."""
-    routers = {item.id for item in (*owned.get(Kind.ROUTER, ()), *found.get("spec.router", ()))}
-    subnets = _ids(owned, Kind.SUBNET)
-    places = _ids(owned, Kind.NETWORK)
-    groups = _ids(owned, Kind.SECURITY_GROUP)
+def _beside(picture: Picture, owner: str, around: Owned) -> dict[Kind, tuple[Record, ...]]:
+    """Router interfaces of these routers and in these subnets, other ports on these networks or in these groups, and
+    floating IPs that somebody pointed at this load balancer."""
+    routers, subnets = _ids(around, Kind.ROUTER), _ids(around, Kind.SUBNET)
+    places, groups = _ids(around, Kind.NETWORK), _ids(around, Kind.SECURITY_GROUP)
     ports = [item for item in picture.all(Kind.PORT) if isinstance(item, Port)]
     interfaces = [item for item in picture.all(Kind.ROUTER_INTERFACE) if isinstance(item, Port)]
-    vips = {item.vip_port_id for item in owned.get(Kind.LOAD_BALANCER, ()) if isinstance(item, LoadBalancer)} - {None}
+    vips = {item.vip_port_id for item in around.get(Kind.LOAD_BALANCER, ()) if isinstance(item, LoadBalancer)} - {None}
     return {
         Kind.ROUTER_INTERFACE: tuple(
             item
@@ -134,8 +135,8 @@ def _beside(picture: Picture, owner: str, owned: Owned, found: Found) -> dict[Ki
     }
 
 
-def _ids(owned: Owned, kind: Kind) -> set[str]:
-    return {item.id for item in owned.get(kind, ())}
+def _ids(records: Owned, kind: Kind) -> set[str]:
+    return {item.id for item in records.get(kind, ())}
 
 
 def _is_of(item: Record, owner: str) -> bool:
