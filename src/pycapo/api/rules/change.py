@@ -41,7 +41,7 @@ def changes(old: object, new: object, path: Path = ()) -> Iterator[Change]:
     if isinstance(old, Mapping) and isinstance(new, Mapping) and not _is_reference(old, new):
         for key in dict.fromkeys((*old, *new)):
             yield from changes(old.get(key), new.get(key), (*path, key))
-    elif (pairs := _paired(old, new)) is not None:
+    elif pairs := _paired(old, new):
         for step, before, after in pairs:
             yield from changes(before, after, (*path, step))
     else:

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Differences between two states of an object."""
+
+import pytest
+
+from pycapo.api.rules.change import changes, covers, pattern, spell
+
+
+def paths(old: object, new: object) -> list[str]:
+    return [spell(change.path) for change in changes(old, new)]
+
+
+@pytest.mark.parametrize("nothing", [None, [], ""])
+def test_absent_null_and_empty_are_the_same(nothing: object) -> None:
+    assert paths({}, {"tags": nothing}) == []
+    assert paths({"tags": nothing}, {}) == []
+
+
+def test_an_empty_list_of_security_groups_differs_from_none_said() -> None:
+    assert paths({"ports": [{}]}, {"ports": [{"securityGroups": []}]}) == ["ports[0].securityGroups"]
+
+
+def test_a_machines_trunk_is_false_by_default_but_a_ports_is_not() -> None:
+    assert paths({}, {"trunk": False}) == []
+    assert paths({"ports": [{}]}, {"ports": [{"trunk": False}]}) == ["ports[0].trunk"]
+
+
+def test_an_empty_api_server_is_as_good_as_none_and_an_empty_managed_group_is_not() -> None:
+    assert paths({}, {"apiServer": {}}) == []
+    assert paths({}, {"managedSecurityGroups": {}}) == ["managedSecurityGroups"]
+
+
+def test_a_reference_is_one_value() -> None:
+    old, new = {"image": {"filter": {"name": "a"}}}, {"image": {"imageRef": {"name": "a"}}}
+
+    assert paths(old, new) == ["image"]
+
+
+def test_items_without_names_are_compared_by_position() -> None:
+    old = {"ports": [{"tags": ["a"]}, {"description": "x"}]}
+    new = {"ports": [{"tags": ["a"]}, {"description": "y"}]}
+
+    assert paths(old, new) == ["ports[1].description"]
+
+
+def test_a_list_of_another_length_differs_as_a_whole() -> None:
+    assert paths({"ports": [{}]}, {"ports": [{}, {}]}) == ["ports"]
+
+
+def test_items_with_names_are_compared_by_name_whatever_their_order() -> None:
+    old = {"networks": [{"name": "a", "network": {"id": "1"}}, {"name": "b", "network": {"id": "2"}}]}
+    new = {"networks": [{"name": "b", "network": {"id": "3"}}, {"name": "c", "network": {"id": "1"}}]}
+
+    assert sorted(paths(old, new)) == ["networks[a]", "networks[b].network", "networks[c]"]
+
+
+def test_a_list_that_comes_into_being_is_its_items() -> None:
+    assert paths({}, {"networks": [{"name": "a"}]}) == ["networks[a]"]
+
+
+def test_a_change_tells_both_values() -> None:
+    (change,) = changes({"flavor": {"id": "1"}}, {"flavor": {"id": "2"}})
+
+    assert (change.old, change.new) == ({"id": "1"}, {"id": "2"})
+
+
+@pytest.mark.parametrize(
+    ("prefix", "path", "expected"),
+    [
+        ("ports[*].tags", ("ports", 3, "tags"), True),
+        ("ports[*].tags", ("ports", 3, "tags", 0), True),
+        ("ports[*].tags", ("ports", 3), False),
+        ("ports[*]", ("ports", "tags"), False),
+        ("bastion", ("bastion", "spec", "image"), True),
+        ("network", ("networks",), False),
+    ],
+)
+def test_a_pattern_covers_what_it_spells_and_all_below(
+    prefix: str, path: tuple[str | int, ...], expected: bool
+) -> None:
+    assert covers(pattern(prefix), path) is expected

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Subnets that Neutron would refuse."""
+
+from typing import Any
+
+import pytest
+
+from pycapo.api.rules.networks import check_subnets
+
+Json = dict[str, Any]
+
+
+def found(**spec: Any) -> list[str]:
+    return [problem.path for problem in check_subnets("spec", spec)]
+
+
+def named(router: str, *subnets: Json) -> Json:
+    return {"name": "n", "managed": {"router": router, "subnets": list(subnets)}}
+
+
+@pytest.mark.parametrize(
+    ("subnet", "path"),
+    [
+        ({"allocationPools": [{"start": "10.0.0.9", "end": "10.0.1.9"}]}, "allocationPools[0].end"),
+        ({"dnsNameservers": ["10.0.0.2", "fd00::2"]}, "dnsNameservers[1]"),
+        ({"dnsNameservers": ["dns"]}, "dnsNameservers[0]"),
+        ({"gateway": "10.0.1.1"}, "gateway"),
+        ({"hostRoutes": [{"destination": "x", "nextHop": "10.0.0.3"}]}, "hostRoutes[0].destination"),
+        ({"hostRoutes": [{"destination": "10.9.0.0/16", "nextHop": "fd00::1"}]}, "hostRoutes[0].nextHop"),
+    ],
+)
+def test_what_does_not_fit_a_subnet_is_named(subnet: Json, path: str) -> None:
+    networks = [named("None", {"name": "v4", "cidr": "10.0.0.0/24", **subnet})]
+
+    assert found(networks=networks) == [f"spec.networks[0].managed.subnets[0].{path}"]
+
+
+def test_a_subnet_may_have_no_gateway() -> None:
+    assert found(networks=[named("None", {"cidr": "10.0.0.0/24", "gateway": "None"})]) == []
+
+
+def test_subnets_on_the_clusters_router_do_not_overlap() -> None:
+    managed = [{"cidr": "10.0.0.0/16"}]
+
+    assert found(managedSubnets=managed, networks=[named("None", {"cidr": "10.0.1.0/24"})]) == []
+    paths = found(managedSubnets=managed, networks=[named("Cluster", {"cidr": "10.0.1.0/24"})])
+    assert paths == ["spec.networks[0].managed.subnets[0].cidr"]
+
+
+@pytest.mark.parametrize(("length", "paths"), [(28, 0), (16, 0), (8, 1), (33, 1)])
+def test_a_carved_subnet_fits_into_what_it_is_carved_from(length: int, paths: int) -> None:
+    carved = {"name": "own", "perMachine": {"subnets": [{"from": ["10.64.0.0/16"], "prefixLength": length}]}}
+
+    assert found(networks=[carved]) == ["spec.networks[0].perMachine.subnets[0].prefixLength"] * paths
