@@ -11,6 +11,7 @@ from pycapo.model.kinds import Kind
 from pycapo.model.records import FloatingIP, Member, Port, Record
 from pycapo.model.seen import Seen
 
+SERVICE = "load-balancer"
 _BALANCER = Kind.LOAD_BALANCER, Kind.POOL, Kind.MEMBER
 
 
@@ -19,7 +20,8 @@ def observe_membership(cloud: Cloud, owner: str, *, cluster: str, balanced: bool
 
     `owner` is the machine's mark, `cluster` its cluster's, `others` those of the other control plane nodes that live.
     """
-    picture = cloud.look({Kind.PORT, *(_BALANCER if balanced else (Kind.FLOATING_IP,))})
+    served = _BALANCER if SERVICE in cloud.services() else ()
+    picture = cloud.look({Kind.PORT, *(served if balanced else (Kind.FLOATING_IP,))})
     ports = picture.owned(Kind.PORT, owner)
     if balanced:
         return _with_balancer(picture, owner, cluster, ports=ports)

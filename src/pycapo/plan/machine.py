@@ -81,9 +81,14 @@ def identity_of(machine: OpenStackMachine, cluster: OpenStackCluster) -> OpenSta
     return machine.spec.identity_ref or cluster.spec.identity_ref
 
 
-def is_control_plane(capi_machine: Machine) -> bool:
-    """Whether the machine is to be a control plane node."""
-    return CONTROL_PLANE_LABEL in (capi_machine.metadata.labels or {})
+def is_control_plane(machine: Machine | OpenStackMachine) -> bool:
+    """Whether a machine is to be a control plane node; Cluster API puts the same label on both objects."""
+    return CONTROL_PLANE_LABEL in (machine.metadata.labels or {})
+
+
+def provisioned(cluster: OpenStackCluster) -> bool:
+    """Whether the infrastructure of a cluster was ready once."""
+    return bool(cluster.status and cluster.status.initialization and cluster.status.initialization.provisioned)
 
 
 def role_group(cluster: OpenStackCluster, capi_machine: Machine) -> str | None:
@@ -108,8 +113,7 @@ def noted_server(machine: OpenStackMachine) -> str | None:
 
 def machine_waits(machine: OpenStackMachine, cluster: OpenStackCluster, capi_machine: Machine) -> Iterator[Wait]:
     """What has to be there before a machine's server can be asked for."""
-    initialization = cluster.status.initialization if cluster.status else None
-    if not (initialization and initialization.provisioned):
+    if not provisioned(cluster):
         message = f"the infrastructure of cluster {cluster.metadata.name} is not ready yet"
         yield _wait("WaitingForClusterInfrastructure", message)
     bootstrap = capi_machine.spec.bootstrap if capi_machine.spec else None

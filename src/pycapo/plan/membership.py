@@ -27,6 +27,13 @@ INGRESS_READY = "APIServerIngressReady"
 BALANCER_AGAIN = 2.0
 """Seconds until a load balancer that is busy is looked at again."""
 
+NOT_RUNNING_YET = Wait(
+    condition=INGRESS_READY,
+    reason="WaitingForInstance",
+    message="the server of the machine does not run yet",
+    after=None,
+)
+
 _POOL = "api-pool-"
 
 R = TypeVar("R", bound=Record)

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who belongs to whom: from an OpenStackMachine to its Machine, its cluster, its server and its sisters.
+
+Rule: reads the caches and nothing else.
+"""
+
+from collections.abc import Iterator
+
+from pycapo.api.capi import CLUSTER_GROUP, CLUSTER_NAME_LABEL, CONTROL_PLANE_LABEL, Cluster, Machine
+from pycapo.api.cluster import OpenStackCluster
+from pycapo.api.machine import OpenStackMachine
+from pycapo.api.v1alpha1 import OpenStackServer
+from pycapo.kube.kube import Kube
+from pycapo.kube.meta import deleting
+from pycapo.model.marks import OWNER_ANNOTATION
+
+
+def owner_name(obj: OpenStackMachine) -> str | None:
+    """The name of the Machine that owns an OpenStackMachine."""
+    for owner in obj.metadata.owner_references or ():
+        if owner.kind == Machine.kind and owner.api_version.partition("/")[0] == CLUSTER_GROUP:
+            return owner.name
+    return None
+
+
+def capi_machine(kube: Kube, obj: OpenStackMachine) -> Machine | None:
+    """The Machine that owns an OpenStackMachine."""
+    name = owner_name(obj)
+    return kube.get(Machine, obj.metadata.namespace or "", name) if name else None
+
+
+def capi_cluster(kube: Kube, obj: OpenStackMachine) -> Cluster | None:
+    """The Cluster of a machine: the one that its Machine names, else the one of its label."""
+    machine = capi_machine(kube, obj)
+    label = (obj.metadata.labels or {}).get(CLUSTER_NAME_LABEL)
+    name = machine.spec.cluster_name if machine and machine.spec and machine.spec.cluster_name else label
+    return kube.get(Cluster, obj.metadata.namespace or "", name) if name else None
+
+
+def infrastructure(kube: Kube, obj: OpenStackMachine) -> OpenStackCluster | None:
+    """The OpenStackCluster of a machine."""
+    cluster = capi_cluster(kube, obj)
+    reference = cluster.spec.infrastructure_ref if cluster and cluster.spec else None
+    return kube.get(OpenStackCluster, obj.metadata.namespace or "", reference.name) if reference else None
+
+
+def server_of_machine(kube: Kube, obj: OpenStackMachine) -> OpenStackServer | None:
+    """The OpenStackServer of a machine's name."""
+    return kube.get(OpenStackServer, obj.metadata.namespace or "", obj.metadata.name)
+
+
+def made_for(server: OpenStackServer, obj: OpenStackMachine) -> bool:
+    """Whether a server was made for this machine, rather than by somebody who gave it the same name."""
+    owners = server.metadata.owner_references or ()
+    return any(owner.kind == OpenStackMachine.kind and owner.name == obj.metadata.name for owner in owners)
+
+
+def machines_of(kube: Kube, namespace: str, cluster: str) -> Iterator[OpenStackMachine]:
+    """The OpenStackMachines of a Cluster."""
+    for obj in kube.list(OpenStackMachine, namespace=namespace):
+        if (obj.metadata.labels or {}).get(CLUSTER_NAME_LABEL) == cluster:
+            yield obj
+
+
+def sisters(kube: Kube, obj: OpenStackMachine) -> tuple[str, ...]:
+    """The owner marks of the cluster's other control plane machines that run and are not to go."""
+    name = (obj.metadata.labels or {}).get(CLUSTER_NAME_LABEL, "")
+    others = machines_of(kube, obj.metadata.namespace or "", name)
+    living = (it for it in others if it.metadata.name != obj.metadata.name and not deleting(it) and _serves(it))
+    marks = ((it.metadata.annotations or {}).get(OWNER_ANNOTATION) for it in living)
+    return tuple(mark for mark in marks if mark)
+
+
+def _serves(obj: OpenStackMachine) -> bool:
+    labelled = CONTROL_PLANE_LABEL in (obj.metadata.labels or {})
+    return labelled and obj.status is not None and obj.status.instance_state == "ACTIVE"

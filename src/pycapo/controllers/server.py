@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The life of an OpenStackServer: from a spec to a running Nova server with its ports and volumes, and back to nothing.
+
+    spec    -> checked -> volumes, ports, trunks -> server -> ACTIVE
+    nothing <- volumes, ports, trunks <- server <- deleted
+
+Rule: one turn looks, decides, acts, looks at what it did (that costs nothing), and tells.
+"""
+
+import base64
+from typing import ClassVar
+
+import msgspec
+
+from pycapo.api.capi import CLUSTER_NAME_LABEL, Cluster
+from pycapo.api.machine import OpenStackMachine
+from pycapo.api.orc import Image as ImageObject
+from pycapo.api.v1alpha1 import OpenStackServer, OpenStackServerStatus
+from pycapo.cloud.apply import apply
+from pycapo.cloud.cloud import Cloud
+from pycapo.cloud.errors import CloudError
+from pycapo.cloud.server import observe_server
+from pycapo.controllers.identity import Clouds, open_cloud
+from pycapo.controllers.telling import give_up_for_now, next_look, tell_error, tell_login, tell_plan, tell_steps
+from pycapo.kube.controller import Watch
+from pycapo.kube.kube import Kube
+from pycapo.kube.life import Again, Gone, Life, Verdict
+from pycapo.kube.meta import ObjectKey
+from pycapo.model.kinds import Kind
+from pycapo.model.marks import OWNER_ANNOTATION, new_owner
+from pycapo.model.records import Image, Server
+from pycapo.model.seen import Seen
+from pycapo.model.steps import Plan, Sealed, Step
+from pycapo.plan.machine import SERVER_FINALIZER, noted_server
+from pycapo.plan.references import IMAGE_OBJECT, INSTANCE_READY, image_object, wanted
+from pycapo.plan.server import SERVER, freshness, plan_server, retire_server
+from pycapo.plan.server_status import resolved_spec, server_status
+
+
+class ServerLife(Life[OpenStackServer]):
+    """Gives every OpenStackServer its Nova server."""
+
+    kind = OpenStackServer
+    finalizer: ClassVar[str] = SERVER_FINALIZER
+
+    def __init__(self, kube: Kube, clouds: Clouds) -> None:
+        self._kube = kube
+        self._clouds = clouds
+
+    def paused(self, obj: OpenStackServer) -> bool:
+        """Whether the cluster that the server belongs to is paused; a server may belong to none."""
+        name = (obj.metadata.labels or {}).get(CLUSTER_NAME_LABEL)
+        cluster = self._kube.get(Cluster, obj.metadata.namespace or "", name) if name else None
+        return bool(cluster and cluster.spec and cluster.spec.paused)
+
+    def prepare(self, obj: OpenStackServer) -> None:
+        """Gives the server the id by which it knows its resources again: its machine's, if it has one."""
+        machine = self._machine(obj)
+        theirs = (machine.metadata.annotations or {}).get(OWNER_ANNOTATION) if machine else None
+        obj.metadata.annotations = {OWNER_ANNOTATION: theirs or new_owner(), **(obj.metadata.annotations or {})}
+
+    def live(self, obj: OpenStackServer) -> Verdict:
+        """One pass for a server that shall exist."""
+        obj.status = obj.status or OpenStackServerStatus()
+        done: list[Step] = []
+        try:
+            cloud = self._cloud(obj)
+            seen = self._look(cloud, obj)
+            plan = plan_server(obj, seen)
+            if plan.steps and seen.found:
+                obj.status.resolved = resolved_spec(obj, seen) or obj.status.resolved
+            apply(plan, cloud, done=done)
+            if plan.steps:
+                seen = self._look(cloud, obj)
+                plan = plan_server(obj, seen)
+        except CloudError as error:
+            tell_error(obj, INSTANCE_READY, error)
+            obj.status.ready = False
+            return give_up_for_now(self._kube, obj, error)
+        finally:
+            tell_steps(self._kube, obj, done)
+        return self._tell(obj, seen, plan)
+
+    def retire(self, obj: OpenStackServer) -> Verdict:
+        """One pass of the end; Gone when nothing of the server's is left."""
+        if OWNER_ANNOTATION not in (obj.metadata.annotations or {}):
+            self.prepare(obj)
+            return Again(0.0, "what another controller made is taken over")
+        done: list[Step] = []
+        try:
+            cloud = self._cloud(obj)
+            plan = retire_server(obj, self._look(cloud, obj))
+            tell_plan(obj, INSTANCE_READY, plan)
+            apply(plan, cloud, done=done)
+        except CloudError as error:
+            tell_error(obj, INSTANCE_READY, error)
+            return give_up_for_now(self._kube, obj, error)
+        finally:
+            tell_steps(self._kube, obj, done)
+        return Gone() if plan.settled else next_look(plan)
+
+    def _tell(self, obj: OpenStackServer, seen: Seen, plan: Plan) -> Verdict:
+        obj.status = server_status(obj, seen, plan)
+        tell_login(obj)
+        tell_plan(obj, INSTANCE_READY, plan)
+        return next_look(plan)
+
+    def _look(self, cloud: Cloud, obj: OpenStackServer) -> Seen:
+        """Everything that deciding about a server needs; trouble is looked at again sooner than the picture would."""
+        self._remember(obj)
+        owner = (obj.metadata.annotations or {})[OWNER_ANNOTATION]
+        references = wanted(obj.spec)
+        seen = observe_server(cloud, obj, owner, wanted=references)
+        age = freshness(seen.one(Kind.SERVER, SERVER, Server))
+        if age < 300.0:
+            seen = observe_server(cloud, obj, owner, wanted=references, max_age=age)
+        if seen.one(Kind.SERVER, SERVER, Server) or obj.metadata.deletion_timestamp:
+            return seen
+        found = {**seen.found, IMAGE_OBJECT: self._image(obj)} if image_object(obj.spec) else seen.found
+        return msgspec.structs.replace(seen, found=found, user_data=self._user_data(obj))
+
+    def _remember(self, obj: OpenStackServer) -> None:
+        """Takes the id of a server that existed from the machine's providerID where status was lost."""
+        machine = self._machine(obj)
+        obj.status = obj.status or OpenStackServerStatus()
+        if obj.status.instance_id is None and machine is not None:
+            obj.status.instance_id = noted_server(machine)
+
+    def _machine(self, obj: OpenStackServer) -> OpenStackMachine | None:
+        for owner in obj.metadata.owner_references or ():
+            if owner.kind == OpenStackMachine.kind:
+                return self._kube.get(OpenStackMachine, obj.metadata.namespace or "", owner.name)
+        return None
+
+    def _user_data(self, obj: OpenStackServer) -> Sealed | None:
+        reference = obj.spec.user_data_ref
+        secret = self._kube.secret(obj.metadata.namespace or "", reference.name) if reference else None
+        value = secret.get("value") if secret else None
+        return Sealed(base64.b64encode(value).decode()) if value is not None else None
+
+    def _image(self, obj: OpenStackServer) -> tuple[Image, ...]:
+        name = image_object(obj.spec) or ""
+        found = self._kube.read(ImageObject, obj.metadata.namespace or "", name)
+        return (Image(id=found.available_id, name=name),) if found and found.available_id else ()
+
+    def _cloud(self, obj: OpenStackServer) -> Cloud:
+        return open_cloud(self._kube, self._clouds, obj.metadata.namespace or "", obj.spec.identity_ref)
+
+
+def watches(kube: Kube) -> tuple[Watch, ...]:
+    """What else makes a server look again: its cluster, when it is paused or goes on."""
+
+    def of_cluster(obj: Cluster) -> list[ObjectKey]:
+        namespace, name = obj.metadata.namespace or "", obj.metadata.name
+        servers = kube.list(OpenStackServer, namespace=namespace)
+        mine = (item for item in servers if (item.metadata.labels or {}).get(CLUSTER_NAME_LABEL) == name)
+        return [ObjectKey(namespace, item.metadata.name) for item in mine]
+
+    def paused_or_not(old: Cluster, new: Cluster) -> bool:
+        return bool(old.spec and old.spec.paused) != bool(new.spec and new.spec.paused)
+
+    return (Watch(Cluster, of_cluster, changed=paused_or_not),)

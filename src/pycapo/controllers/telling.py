@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Telling Kubernetes: conditions, events and the next look, from what was decided and done.
+
+Rule: words are born with the decision; nothing here makes up any.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from pycapo.cloud.errors import CloudError, LoginFailed
+from pycapo.kube import conditions
+from pycapo.kube.kube import Kube
+from pycapo.kube.life import Again, Settled, Verdict
+from pycapo.model.kinds import Kind
+from pycapo.model.steps import Create, Delete, Plan, Step
+from pycapo.plan.report import AUTHENTICATED, condition_of
+
+
+def tell_plan(obj: Any, condition: str, plan: Plan) -> None:
+    """Sets a condition from what is left to do: True when nothing is."""
+    told = condition_of(condition, plan, obj.metadata.generation or 0)
+    conditions.mark(obj, condition, status=told.status == "True", reason=told.reason, message=told.message)
+
+
+def tell_error(obj: Any, condition: str, error: CloudError) -> None:
+    """Sets a condition to False with the words of an error, and whether it was the login that failed."""
+    conditions.mark(obj, condition, status=False, reason=error.reason, message=str(error))
+    if isinstance(error, LoginFailed):
+        conditions.mark(obj, AUTHENTICATED, status=False, reason="OpenStackAuthenticationFailed", message=str(error))
+
+
+def tell_login(obj: Any) -> None:
+    """Tells that the credentials opened the cloud."""
+    conditions.mark(obj, AUTHENTICATED, status=True, reason="Ready")
+
+
+def tell_ready(obj: Any, types: Iterable[str]) -> None:
+    """Sets Ready to the sum of other conditions."""
+    status, reason, message = conditions.summary(obj, types)
+    conditions.mark(obj, "Ready", status=status, reason=reason, message=message)
+
+
+def tell_steps(kube: Kube, obj: Any, steps: Sequence[Step]) -> None:
+    """An event for each step that was taken, in its own words."""
+    for step in steps:
+        kube.event(obj, "Normal", f"Successful{_verb(step)}{_camel(_kind(step))}", step.why)
+
+
+def give_up_for_now(kube: Kube, obj: Any, error: CloudError) -> Verdict:
+    """When to try again after an error; one without a time of its own is raised, for the usual backoff."""
+    if error.retry_after is None:
+        raise error
+    kube.event(obj, "Warning", error.reason, str(error))
+    return Again(error.retry_after, str(error))
+
+
+def next_look(plan: Plan) -> Verdict:
+    """When to look again."""
+    if plan.after is None:
+        return Settled()
+    return Again(plan.after, plan.steps[0].why if plan.steps else plan.waits[0].told)
+
+
+def _kind(step: Step) -> Kind:
+    return step.key.kind if isinstance(step, Create) else step.kind
+
+
+def _verb(step: Step) -> str:
+    return "Create" if isinstance(step, Create) else "Delete" if isinstance(step, Delete) else "Update"
+
+
+def _camel(kind: Kind) -> str:
+    return "".join(word if word.isupper() else word.capitalize() for word in kind.split())
