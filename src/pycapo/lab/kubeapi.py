@@ -10,6 +10,7 @@ import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import Any
 
 from pycapo.lab.places import Lab, LabError, write
@@ -37,7 +38,12 @@ _KINDS = {
 }
 # What others of the same list refer to comes first.
 _ORDER = ("Namespace", "CustomResourceDefinition", "ServiceAccount")
+_MANAGER = "pycapo-lab"
 _TOKEN_SECONDS = 365 * 86400
+
+
+class Exists(LabError):
+    """What was to be created exists."""
 
 
 class KubeAPI:
@@ -51,8 +57,13 @@ class KubeAPI:
             urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
         )
 
-    def request(self, method: str, path: str, body: object = None, *, content: str = "application/json") -> Any:
-        """Send one request and return the JSON answered; raises LabError with the server's message."""
+    def request(
+        self, method: str, path: str, body: object = None, *, content: str = "application/json", absent: Any = None
+    ) -> Any:
+        """Send one request and return the JSON answered; raises LabError with the server's message.
+
+        `absent`, when given, is returned for what is not found.
+        """
         headers = {"Authorization": f"Bearer {self._token}", "Content-Type": content}
         data = None if body is None else json.dumps(body).encode()
         url = f"{self._lab.url('apiserver', scheme='https')}/{path}"
@@ -61,7 +72,10 @@ class KubeAPI:
             with self._opener.open(request, timeout=30) as answer:
                 return json.load(answer)
         except urllib.error.HTTPError as error:
-            raise LabError(f"{method} {path}: {error.code} {error.read(2000).decode(errors='replace')}") from error
+            if error.code == HTTPStatus.NOT_FOUND and absent is not None:
+                return absent
+            kind = Exists if error.code == HTTPStatus.CONFLICT else LabError
+            raise kind(f"{method} {path}: {error.code} {error.read(2000).decode(errors='replace')}") from error
 
     def ready(self) -> bool:
         """Tell whether the API server answers and is ready."""
@@ -74,10 +88,25 @@ class KubeAPI:
             return False
 
     def apply(self, objects: Sequence[Object]) -> None:
-        """Apply objects server-side; what others refer to goes first."""
+        """Make every object as given, whoever changed it; what others refer to goes first."""
         for thing in sorted(objects, key=lambda thing: _rank(thing["kind"])):
-            path = f"{_path(thing)}?fieldManager=pycapo-lab&force=true"
-            self.request("PATCH", path, thing, content="application/apply-patch+yaml")
+            path = _path(thing)
+            try:
+                # Half the work of a server-side apply, which counts when a new lab is waited for.
+                self.request("POST", f"{path.rpartition('/')[0]}?fieldManager={_MANAGER}", thing)
+            except Exists:
+                force = f"{path}?fieldManager={_MANAGER}&force=true"
+                self.request("PATCH", force, thing, content="application/apply-patch+yaml")
+
+    def have(self, objects: Sequence[Object]) -> bool:
+        """Tell whether all of these objects exist, whatever they hold; asks once for each collection."""
+        collections = {_path(thing).rpartition("/")[0] for thing in objects}
+        found = {
+            f"{collection}/{item['metadata']['name']}"
+            for collection in collections
+            for item in self.request("GET", collection, absent={}).get("items", [])
+        }
+        return found.issuperset(map(_path, objects))
 
     def established(self, definitions: Sequence[str]) -> bool:
         """Tell whether the API server serves all of these CustomResourceDefinitions."""

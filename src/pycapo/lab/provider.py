@@ -6,6 +6,7 @@ administrator, so that a missing rule shows here first.
 """
 
 import importlib.metadata
+import json
 import sys
 import sysconfig
 from collections.abc import Mapping, Sequence
@@ -26,15 +27,15 @@ Manifests = Sequence[Mapping[str, Any]]
 def install_provider(lab: Lab, manifests: Manifests) -> Path:
     """Apply pycapo's shipped manifests and return the kubeconfig of its ServiceAccount."""
     api = KubeAPI(lab)
-    objects = on_loopback(manifests, port=lab.ports["pycapo_webhook"], authority=authority(lab))
-    install(lab, api, objects)
     namespace, account = account_of(manifests)
     version = f"v{importlib.metadata.version('pycapo')}"
     kind = "InfrastructureProvider"
     entry = provider_object("infrastructure-openstack", "openstack", kind=kind, namespace=namespace, version=version)
-    api.apply([entry])
+    objects = on_loopback(manifests, port=lab.ports["pycapo_webhook"], authority=authority(lab))
+    install(lab, api, [*objects, entry], mark="pycapo")
     config = kubeconfig(lab)
-    write(config, api.account_kubeconfig(namespace, account))
+    if not process.alive(lab, NAME):
+        write(config, api.account_kubeconfig(namespace, account))
     return config
 
 
@@ -78,12 +79,20 @@ def _command(lab: Lab) -> list[str]:
     return [
         *_pycapo(),
         "run",
+        "--leader-elect",
+        f"--leader-elect-namespace={_namespace(lab)}",
         f"--kubeconfig={kubeconfig(lab)}",
+        "--webhook-host=127.0.0.1",
         f"--webhook-port={lab.ports['pycapo_webhook']}",
         f"--webhook-cert-dir={lab.pki}",
         f"--diagnostics-address=127.0.0.1:{lab.ports['pycapo_metrics']}",
         f"--health-addr=127.0.0.1:{lab.ports['pycapo_health']}",
     ]
+
+
+def _namespace(lab: Lab) -> str:
+    document = json.loads(kubeconfig(lab).read_text())
+    return str(document["contexts"][0]["context"]["namespace"])
 
 
 def _pycapo() -> list[str]:
