@@ -58,7 +58,7 @@ def _client_configs(manifest: Manifest) -> Iterator[dict[str, Any]]:
         yield webhook["clientConfig"]
 
 
-class _Plain(yaml.SafeDumper):
+class _Plain(yaml.CSafeDumper):
     """YAML without anchors: people read it and envsubst edits it."""
 
     def ignore_aliases(self, data: Any) -> bool:

@@ -38,7 +38,7 @@ def request_of(review: object, kind: str) -> Json:
     """Return the request of a review of that kind; raises BadReview when it has none."""
     request = review.get("request") if isinstance(review, dict) and review.get("kind") == kind else None
     if not isinstance(request, dict) or not request.get("uid"):
-        raise BadReview(f"wanted a {kind} with a request that has a uid, found something else")
+        raise BadReview(f"wanted: {kind} with a request that has a uid, found something else")
     return request
 
 
