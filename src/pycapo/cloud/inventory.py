@@ -204,7 +204,7 @@ class Inventory:
         try:
             yield
         except CloudError as error:
-            if not isinstance(error, Busy) and isinstance(error, RetryNow | InUse | NotFound):
+            if isinstance(error, RetryNow | InUse | NotFound) and not _untouched(error):
                 self.doubt(_touched(kind))
             raise
         except BaseException:
@@ -252,6 +252,11 @@ class Inventory:
                         shelf.page = page.changed(flight.writes) if flight.writes else page
                         shelf.listed, shelf.doubted = flight.started, False
             flight.landed.set()
+
+
+def _untouched(error: CloudError) -> bool:
+    """Whether the service surely did nothing: it, or our own limit, refused the request for being one too many."""
+    return isinstance(error, Busy) and error.status in (None, 429)
 
 
 def _touched(kind: Kind) -> Collection[Kind]:

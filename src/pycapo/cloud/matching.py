@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whether a record matches a list query: for what a service cannot filter itself, and for the memory cloud of the tests.
 
-Rule: the meaning of each filter is Neutron's (`tags` all, `tags-any` one, `not-tags` not all, `not-tags-any` none); names are exact.
+Rule: filters mean what they mean to Neutron (`tags` all, `tags-any` one, `not-tags` not all, `not-tags-any` none).
 """
 
 from collections.abc import Mapping

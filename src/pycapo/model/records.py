@@ -203,6 +203,7 @@ class Pool(Record, frozen=True, kw_only=True):
     protocol: str = "TCP"
     lb_algorithm: str = ""
     healthmonitor_id: str | None = None
+    members: tuple[Owned, ...] = ()
     listeners: tuple[Owned, ...] = ()
     loadbalancers: tuple[Owned, ...] = ()
 

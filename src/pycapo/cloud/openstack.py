@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`Cloud` over the real APIs: the nine verbs, each told by the module that knows its business.
+
+look ── inventory ── listing ──┐
+find ── kept ─────── listing ──┼── wire ── OpenStack
+create, update, delete ─ writes ┘
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from pycapo.cloud import listing, network, writes
+from pycapo.cloud.balancer import pools_with_members
+from pycapo.cloud.cloud import BULK
+from pycapo.cloud.errors import NotFound
+from pycapo.cloud.inventory import PARTS, Inventory, Snapshot
+from pycapo.cloud.kept import Kept
+from pycapo.cloud.marking import TAGGED, kept_mark, marked, tags_on_creation
+from pycapo.cloud.rest import COMPUTE, NETWORK
+from pycapo.cloud.wire import Ask, Wire
+from pycapo.model.kinds import Kind
+from pycapo.model.marks import Mark
+from pycapo.model.records import Record, Zone
+from pycapo.model.steps import Delete
+
+_LONG, _SHORT, _EMPTY = 60.0, 2.0, 3.0  # seconds that an answer to `find` is kept
+_LASTING = frozenset(
+    {Kind.NETWORK, Kind.SUBNET, Kind.ROUTER, Kind.SECURITY_GROUP, Kind.IMAGE, Kind.FLAVOR, Kind.SERVER_GROUP}
+)
+_EXTENSIONS_KEPT, _ZONES_KEPT = 3600.0, 300.0  # seconds
+_PARENTS_AGE = 5.0  # seconds: how old the list of load balancers and pools may be by which parts are listed
+
+Found = tuple[Record, ...]
+
+
+class OpenStack:
+    """One project of one region over one wire."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+        self.project_id, self.region = wire.project_id, wire.region
+        self._inventory = Inventory(self._list)
+        self._lasting: Kept[Found] = Kept(lambda found: _LONG if found else _EMPTY)
+        self._passing: Kept[Found] = Kept(lambda _: _SHORT)
+        self._extensions: Kept[frozenset[str]] = Kept(lambda _: _EXTENSIONS_KEPT)
+        self._zones: Kept[tuple[Zone, ...]] = Kept(lambda _: _ZONES_KEPT)
+
+    def look(self, kinds: Collection[Kind], *, max_age: float = 300.0) -> Snapshot:
+        """The picture with these kinds no older than `max_age` seconds."""
+        return self._inventory.look(kinds, max_age=max_age)
+
+    def find(self, kind: Kind, query: Mapping[str, str]) -> Found:
+        """What matches the query, also outside the project."""
+        kept = self._lasting if kind in _LASTING else self._passing
+        key = kind, tuple(sorted(query.items()))
+        return kept.get(key, lambda: listing.find(self._wire, kind, query))
+
+    def extensions(self) -> frozenset[str]:
+        """Aliases of the Neutron extensions."""
+        return self._extensions.get("", self._read_extensions)
+
+    def services(self) -> frozenset[str]:
+        """Service types of the catalog."""
+        return self._wire.services()
+
+    def zones(self) -> tuple[Zone, ...]:
+        """Nova's availability zones."""
+        return self._zones.get("", self._read_zones)
+
+    def create(
+        self,
+        kind: Kind,
+        bodies: Sequence[Mapping[str, Any]],
+        *,
+        marks: Sequence[Mark | None],
+        parent: str | None = None,
+    ) -> tuple[Record, ...]:
+        """Make resources, each with its mark in the creating request."""
+        if len(bodies) != 1 and kind not in BULK:
+            raise ValueError(f"{len(bodies)} bodies in one request: a {kind} is made one at a time")
+        extensions = self.extensions() if kind in TAGGED else frozenset()
+        sent = [marked(kind, body, mark, extensions) for body, mark in zip(bodies, marks, strict=True)]
+        with self._inventory.writing(kind):
+            made = writes.create(self._wire, self._inventory, kind, sent, parent)
+            self._forget(kind)
+            if kind in TAGGED and not tags_on_creation(kind, extensions):
+                made = tuple(self._tagged(kind, record, body) for record, body in zip(made, bodies, strict=True))
+        return made
+
+    def update(self, kind: Kind, id: str, body: Mapping[str, Any], *, parent: str | None = None) -> Record:
+        """Change fields; our mark stays."""
+        with self._inventory.writing(kind):
+            known = writes.known_or_read(self._wire, self._inventory, kind, id, parent)
+            record = writes.update(self._wire, self._inventory, known, kind, kept_mark(kind, known, body))
+        self._forget(kind)
+        return record
+
+    def delete(self, kind: Kind, id: str, *, parent: str | None = None, body: Mapping[str, Any] | None = None) -> None:
+        """Remove a resource; one that is gone already counts as removed."""
+        try:
+            with self._inventory.writing(kind):
+                step = Delete(kind=kind, id=id, why="", parent=parent, body=body or {})
+                writes.delete(self._wire, self._inventory, step)
+        except NotFound:
+            return
+        finally:
+            self._forget(kind)
+
+    def _tagged(self, kind: Kind, record: Record, body: Mapping[str, Any]) -> Record:
+        """The user's tags, where the creating request could not take them."""
+        if not body.get("tags"):
+            return record
+        tagged = msgspec.structs.replace(record, tags=network.put_tags(self._wire, kind, record.id, body["tags"]))
+        self._inventory.put(kind, [tagged])
+        return tagged
+
+    def _forget(self, kind: Kind) -> None:
+        """Answers to `find` that a write of ours has made old."""
+        for kept in (self._lasting, self._passing):
+            kept.forget(lambda key: isinstance(key, tuple) and key[0] is kind)
+
+    def _list(self, kind: Kind) -> Iterable[Record]:
+        """What the inventory lists a kind by."""
+        if kind in PARTS and not self._inventory.look({Kind.LOAD_BALANCER}, max_age=_PARENTS_AGE).all(
+            Kind.LOAD_BALANCER
+        ):
+            return ()
+        if kind is Kind.MEMBER:
+            pools = self._inventory.look({Kind.POOL}, max_age=_PARENTS_AGE).all(Kind.POOL)
+            return [member for pool in pools_with_members(pools) for member in listing.list_members(self._wire, pool)]
+        found = list(listing.list_project(self._wire, kind))
+        if kind is Kind.LOAD_BALANCER:
+            self._notice_gone({record.id for record in found})
+        return found
+
+    def _notice_gone(self, there: Collection[str]) -> None:
+        """Parts of load balancers that have gone are gone too."""
+        if any(balancer.id not in there for balancer in self._inventory.known(Kind.LOAD_BALANCER)):
+            self._inventory.doubt(PARTS)
+
+    def _read_extensions(self) -> frozenset[str]:
+        content = self._wire.request(Ask(verb="GET", service=NETWORK, path="/extensions", kind=Kind.NETWORK))
+        return frozenset(found.alias for found in msgspec.json.decode(content, type=_Extensions).extensions)
+
+    def _read_zones(self) -> tuple[Zone, ...]:
+        ask = Ask(verb="GET", service=COMPUTE, path="/os-availability-zone", kind=Kind.SERVER)
+        listed = msgspec.json.decode(self._wire.request(ask), type=_Zones).availabilityZoneInfo
+        return tuple(Zone(zone.zoneName, zone.zoneState.available) for zone in listed)
+
+
+class _Extension(msgspec.Struct):
+    alias: str
+
+
+class _Extensions(msgspec.Struct):
+    extensions: tuple[_Extension, ...]
+
+
+class _ZoneState(msgspec.Struct):
+    available: bool
+
+
+class _Zone(msgspec.Struct):
+    zoneName: str  # noqa: N815
+    zoneState: _ZoneState  # noqa: N815
+
+
+class _Zones(msgspec.Struct):
+    availabilityZoneInfo: tuple[_Zone, ...]  # noqa: N815
