@@ -112,22 +112,26 @@ class Cache(Generic[K]):
     def wrote(self, obj: K) -> None:
         """Take over the answer to our own write, unless the watch is past it."""
         key, version = key_of(obj), version_of(obj)
+        if deleting(obj) and not obj.metadata.finalizers:
+            # The answer to taking off the last finalizer shows the object once more, at its old version.
+            self.vanished(key, last=obj)
+            return
         with self._lock:
             if version <= max(self._position, self._floors.get(key, 0)):
                 return
             self._floors[key] = version
-            # An object that lost its last finalizer is answered once more although it is gone.
-            new = None if deleting(obj) and not obj.metadata.finalizers else obj
-            old = self._store(key, new)
-        self._tell(old, new)
+            old = self._store(key, obj)
+        self._tell(old, obj)
 
-    def vanished(self, key: ObjectKey) -> None:
-        """Take over that the API server no longer has the object."""
+    def vanished(self, key: ObjectKey, *, last: K | None = None) -> None:
+        """Take over that the API server no longer has the object, and what was `last` seen of it."""
         with self._lock:
-            old = self._store(key, None)
-            if old is not None:
-                self._floors[key] = version_of(old)
-        self._tell(old, None)
+            there = self._objects.get(key)
+            if there is None or (last is not None and last.metadata.uid != there.metadata.uid):
+                return
+            self._floors[key] = max(version_of(there), version_of(last) if last is not None else 0)
+            self._store(key, None)
+        self._tell(there, None)
 
     def bookmark(self, version: str) -> None:
         """Take over how far the watch is; floors below it are no longer needed."""

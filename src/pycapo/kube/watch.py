@@ -73,7 +73,7 @@ class Feed(Generic[K]):
         self._client = client
         self._namespace = namespace if cache.kind.namespaced else ""
         self._optional = optional
-        self._version = ""
+        self.version = ""  # to watch from; empty: list first
         self._stopped = threading.Event()
         self._lines: Lines | None = None
         self._backoff = Backoff()
@@ -106,18 +106,19 @@ class Feed(Generic[K]):
         """List if needed and watch until the stream ends; return how long to wait before the next step."""
         begun = time.monotonic()
         try:
-            if not self._version:
+            if not self.version:
                 self._list()
             self._follow()
         except Expired:
-            self._version = ""
+            self.version = ""
         except NotFound as error:
             return self._absent(error)
         except KubeError as error:
-            self._note(error)
+            if not self._stopped.is_set():
+                self._note(error)
         except Exception:
             # A fault of ours in decoding or in a handler: begin from a whole list, and never end.
-            self._version = ""
+            self.version = ""
             log.exception("watch failed", kind=self.cache.kind.kind)
         # A stream that lasted is no failure, even when it ended badly.
         if time.monotonic() - begun > 10.0:
@@ -128,20 +129,20 @@ class Feed(Generic[K]):
         objects, version = self._client.list(self.cache.kind, self._namespace)
         metrics.RELISTS.labels(self.cache.kind.kind).inc()
         self.cache.replace(objects, version)
-        self._version = version
+        self.version = version
 
     def _follow(self) -> None:
         params = {
             "watch": "true",
             "allowWatchBookmarks": "true",
-            "resourceVersion": self._version,
+            "resourceVersion": self.version,
             "timeoutSeconds": str(random.randint(300, 600)),
         }
         path = path_of(self.cache.kind, self._namespace)
         with self._client.transport.stream(path, params=params, idle=IDLE_SECONDS) as lines:
             self._lines = lines
             if self._backoff.failures > 1:
-                log.info("watching again", kind=self.cache.kind.kind, version=self._version)
+                log.info("watching again", kind=self.cache.kind.kind, version=self.version)
             for line in lines:
                 if self._stopped.is_set():
                     return
@@ -160,11 +161,11 @@ class Feed(Generic[K]):
             obj = decode_or_skip(self.cache.kind, event.object)
             if obj is not None:
                 self.cache.apply(event.type, obj)
-        self._version = version
+        self.version = version
 
     def _absent(self, error: NotFound) -> float:
         """The kind is not served (yet): its cache is empty, and that is an answer when it is optional."""
-        self._version = ""
+        self.version = ""
         if self._optional or self.cache.synced.is_set():
             self.cache.replace([], "")
         if self._backoff.failures == 0:

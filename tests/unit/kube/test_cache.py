@@ -90,6 +90,14 @@ def test_the_answer_without_the_last_finalizer_means_gone(cache: Cache[Boat]) ->
     assert cache.get(KEY) is None
 
 
+def test_an_object_of_the_same_name_but_another_uid_stays(cache: Cache[Boat]) -> None:
+    cache.replace([boat(9, uid="new")], "9")
+
+    cache.wrote(boat(3, uid="old", deletion_timestamp="2026-01-01T00:00:00Z"))
+
+    assert cache.get(KEY) is not None
+
+
 def test_a_list_from_before_our_write_does_not_undo_it(cache: Cache[Boat]) -> None:
     cache.replace([boat(2)], "2")
     cache.wrote(boat(7))

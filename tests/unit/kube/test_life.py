@@ -185,6 +185,21 @@ def test_removal_keeps_the_finalizer_until_nothing_is_left(kube: MemoryKube, lif
     assert kube.get(Boat, *KEY) is None
 
 
+def test_an_object_whose_last_finalizer_we_took_off_is_gone_although_the_watch_lags(
+    kube: MemoryKube, life: BoatLife
+) -> None:
+    turn(KEY, life, kube)
+    kube.delete(Boat, *KEY)
+    kube.hold()
+    life.verdict = Gone()
+
+    turn(KEY, life, kube)
+    seen = kube.get(Boat, *KEY)
+    kube.deliver()
+
+    assert (seen, kube.get(Boat, *KEY)) == (None, None)
+
+
 def test_removal_leaves_the_finalizers_of_others(kube: MemoryKube, life: BoatLife) -> None:
     turn(KEY, life, kube)
     kube.server.edit("boats", "sea", "anna", {"metadata": {"finalizers": ["other.test", FINALIZER]}})

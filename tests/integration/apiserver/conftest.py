@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A real kube-apiserver with etcd and garbage collection, started once for the tests that need one."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from control_plane import ApiServer
+from pycapo.lab import process
+from pycapo.lab.build import build
+from pycapo.lab.management import PROCESSES, wait_for_controllers
+from pycapo.lab.places import forget_lab, open_lab
+from pycapo.lab.progress import quiet
+
+
+@pytest.fixture(scope="session")
+def apiserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
+    patch = pytest.MonkeyPatch()
+    patch.setenv("PYCAPO_LABS", str(tmp_path_factory.mktemp("labs")))
+    built = build(quiet())
+    lab = open_lab(f"apiserver-tests-{os.getpid()}")
+    server = ApiServer(lab, built)
+    try:
+        server.start()
+        wait_for_controllers(lab)
+        yield server
+    finally:
+        for name in reversed(PROCESSES):
+            process.stop(lab, name)
+        forget_lab(lab)
+        patch.undo()
