@@ -4,11 +4,14 @@
 from typing import Any
 
 import pytest
+import typer
 import yaml
 
 from pycapo.api.rules.kinds import KINDS
-from pycapo.deploy.components import components, outside_the_cluster, text
+from pycapo.cli.run import run
+from pycapo.deploy.components import components, text
 from pycapo.deploy.options import Options
+from pycapo.deploy.repository import VARIABLES
 from pycapo.webhooks.endpoints import CONVERT_PATH
 
 Manifest = dict[str, Any]
@@ -103,19 +106,18 @@ def test_text_is_the_same_manifests_without_anchors(manifests: list[Manifest]) -
     assert "&id0" not in written
 
 
-def test_a_process_outside_the_cluster_needs_no_pods_and_is_reached_by_url(manifests: list[Manifest]) -> None:
-    found = outside_the_cluster(manifests, url="https://127.0.0.1:9443", ca_bundle="Q0E=")
+def test_every_argument_is_an_option_of_the_command_that_the_container_runs(manifests: list[Manifest]) -> None:
+    (container,) = one(manifests, "Deployment")["spec"]["template"]["spec"]["containers"]
+    known = {option for parameter in command().params for option in parameter.opts}
 
-    assert not {"Deployment", "Service", "Certificate", "Issuer"} & {manifest["kind"] for manifest in found}
-    assert {"ServiceAccount", "ClusterRole", "Role"} <= {manifest["kind"] for manifest in found}
-    for config in services(found):
-        assert config["url"].startswith("https://127.0.0.1:9443/")
-        assert config["caBundle"] == "Q0E="
-        assert "service" not in config
-    assert "cert-manager" not in text(found)
+    assert container["command"] == ["pycapo"]
+    assert container["args"][0] == "run"
+    for argument in (*container["args"][1:], *VARIABLES):
+        assert argument.partition("=")[0] in known
 
 
-def test_the_manifests_that_were_given_stay_as_they_were(manifests: list[Manifest]) -> None:
-    outside_the_cluster(manifests, url="https://127.0.0.1:1", ca_bundle="")
-
-    assert all("service" in config for config in services(manifests))
+def command() -> Any:
+    """Return the command `run` as typer parses it."""
+    app = typer.Typer()
+    app.command()(run)
+    return typer.main.get_command(app)
