@@ -3,7 +3,14 @@
 
 from typing import Any
 
-from pycapo.api.capi import CLUSTER_NAME_LABEL, CONTROL_PLANE_LABEL, Bootstrap, Machine, MachineSpec
+from pycapo.api.capi import (
+    CLUSTER_NAME_LABEL,
+    CONTROL_PLANE_LABEL,
+    Bootstrap,
+    ContractReference,
+    Machine,
+    MachineSpec,
+)
 from pycapo.api.cluster import (
     APIServer,
     APIServerLoadBalancer,
@@ -16,7 +23,7 @@ from pycapo.api.cluster import (
     SecurityGroupStatus,
 )
 from pycapo.api.machine import OpenStackMachine, OpenStackMachineSpec
-from pycapo.api.meta import LocalObjectReference, ObjectMeta, OwnerReference
+from pycapo.api.meta import API_GROUP, LocalObjectReference, ObjectMeta, OwnerReference
 from pycapo.api.ports import PortOpts
 from pycapo.api.references import FlavorFilter, FlavorParam, ImageFilter, ImageParam, NetworkParam
 from pycapo.api.references import OpenStackIdentityReference as Identity
@@ -54,8 +61,15 @@ def a_port(**fields: Any) -> PortOpts:
     return PortOpts(**{"network": NetworkParam(id=NETWORK), **fields})
 
 
-def a_machine(*ports: PortOpts, name: str = "worker-0", namespace: str = "default", **spec: Any) -> OpenStackMachine:
-    """A machine that belongs to the Machine of its name in cluster demo; flavor m1.small and image ubuntu by name."""
+def a_machine(
+    *ports: PortOpts,
+    name: str = "worker-0",
+    namespace: str = "default",
+    cluster: str = "demo",
+    control_plane: bool = False,
+    **spec: Any,
+) -> OpenStackMachine:
+    """A machine that belongs to the Machine of its name; flavor m1.small and image ubuntu by name."""
     fields: dict[str, Any] = {
         "flavor": FlavorParam(filter=FlavorFilter(name="m1.small")),
         "image": ImageParam(filter=ImageFilter(name="ubuntu")),
@@ -68,7 +82,7 @@ def a_machine(*ports: PortOpts, name: str = "worker-0", namespace: str = "defaul
         name=name,
         namespace=namespace,
         uid=f"osm-{namespace}-{name}",
-        labels={CLUSTER_NAME_LABEL: "demo"},
+        labels=_labels(cluster, control_plane),
         annotations={OWNER_ANNOTATION: OWNER},
         owner_references=[owner],
     )
@@ -79,14 +93,24 @@ def a_capi_machine(
     *,
     name: str = "worker-0",
     namespace: str = "default",
+    cluster: str = "demo",
     control_plane: bool = False,
     secret: str | None = "boot",
     zone: str = "",
 ) -> Machine:
     """The Machine that a bootstrap provider has given its Secret."""
-    labels = {CLUSTER_NAME_LABEL: "demo", **({CONTROL_PLANE_LABEL: ""} if control_plane else {})}
-    spec = MachineSpec(cluster_name="demo", bootstrap=Bootstrap(data_secret_name=secret), failure_domain=zone or None)
-    return Machine(metadata=ObjectMeta(name=name, namespace=namespace, labels=labels), spec=spec)
+    spec = MachineSpec(
+        cluster_name=cluster,
+        bootstrap=Bootstrap(data_secret_name=secret),
+        failure_domain=zone or None,
+        infrastructure_ref=ContractReference(api_group=API_GROUP, kind="OpenStackMachine", name=name),
+    )
+    meta = ObjectMeta(name=name, namespace=namespace, labels=_labels(cluster, control_plane))
+    return Machine(metadata=meta, spec=spec)
+
+
+def _labels(cluster: str, control_plane: bool) -> dict[str, str]:
+    return {CLUSTER_NAME_LABEL: cluster, **({CONTROL_PLANE_LABEL: ""} if control_plane else {})}
 
 
 def a_ready_cluster(*, balanced: bool = True, namespace: str = "default", **spec: Any) -> OpenStackCluster:
