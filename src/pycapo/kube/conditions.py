@@ -66,12 +66,7 @@ def mark(obj: Kind, type_: str, *, status: bool | None, reason: str, message: st
     found_types = _types(type(obj))
     if found_types is None:
         return
-    status_type, condition_type = found_types
-    holder: Any = obj
-    if holder.status is None:
-        holder.status = status_type()
-    if holder.status.conditions is None:
-        holder.status.conditions = []
+    entries, condition_type = _entries(obj, found_types[0]), found_types[1]
     told = {True: "True", False: "False", None: "Unknown"}[status]
     old = find(obj, type_)
     fields = {
@@ -83,11 +78,27 @@ def mark(obj: Kind, type_: str, *, status: bool | None, reason: str, message: st
         "observed_generation": obj.metadata.generation,
     }
     new = condition_type(**{name: fields[name] for name in condition_type.__struct_fields__ if name in fields})
-    entries: list[Any] = holder.status.conditions
     if old is None:
         entries.append(new)
     else:
         entries[entries.index(old)] = new
+
+
+def _entries(obj: Any, status_type: type[Any]) -> list[Any]:
+    """Return the list of conditions, made when there is none."""
+    if obj.status is None:
+        obj.status = status_type()
+    if obj.status.conditions is None:
+        obj.status.conditions = []
+    entries: list[Any] = obj.status.conditions
+    return entries
+
+
+def carry(before: Kind, after: Kind, type_: str) -> None:
+    """Take a condition over from `before` when `after` has none of its type."""
+    found, found_types = find(before, type_), _types(type(after))
+    if found is not None and found_types is not None and find(after, type_) is None:
+        _entries(after, found_types[0]).append(found)
 
 
 def unmark(obj: Kind, type_: str) -> None:

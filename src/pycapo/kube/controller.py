@@ -60,7 +60,7 @@ class Controller(Generic[K]):
         self.life = life
         self.name = life.kind.plural
         self.watches = watches
-        self.watch_filter = ""
+        self.watch_filter = ""  # only objects whose label cluster.x-k8s.io/watch-filter has this value, when set
         self.queue: Queue[ObjectKey] = Queue(self.name)
         self._workers = workers
         self._resync = resync

@@ -18,7 +18,7 @@ import msgspec
 import structlog
 
 from pycapo.kube import conditions
-from pycapo.kube.errors import Conflict, KubeError, NotFound
+from pycapo.kube.errors import Conflict, NotFound, Unreachable
 from pycapo.kube.kube import Kube
 from pycapo.kube.meta import K, Kind, ObjectKey, copy_of, deleting, key_of
 
@@ -91,9 +91,8 @@ def turn(key: ObjectKey, life: Life[K], kube: Kube, *, watch_filter: str = "") -
         except Conflict as error:
             log.debug("someone else wrote first", error=error.message)
             kube.read(life.kind, *key)
-        except KubeError as error:
-            log.warning("turn failed", reason=error.reason, error=error.message)
-            return Failed(error.message, error.retry_after)
+        except Exception as error:
+            return _failed(kube.get(life.kind, *key), error, kube)
     return Failed("others write the object all the time")
 
 
@@ -145,7 +144,6 @@ def _prepared(seen: K, life: Life[K], kube: Kube) -> K:
 def _act(seen: K, act: Callable[[K], Verdict], kube: Kube) -> Outcome:
     """Run live or retire on a copy and write what it changed: first the object, then its status."""
     after = copy_of(seen)
-    conditions.mark(after, "Paused", status=False, reason="NotPaused")
     outcome: Outcome
     try:
         outcome = act(after)
@@ -155,12 +153,14 @@ def _act(seen: K, act: Callable[[K], Verdict], kube: Kube) -> Outcome:
         outcome = _failed(seen, error, kube)
     if isinstance(outcome, Gone):
         return outcome
+    conditions.carry(seen, after, "Paused")  # a life may have put a new status in the place of the old one
+    conditions.mark(after, "Paused", status=False, reason="NotPaused")
     stored = kube.patch(seen, after)
     kube.patch_status(seen, after, onto=stored)
     return outcome
 
 
-def _failed(obj: Kind, error: Exception, kube: Kube) -> Failed:
+def _failed(obj: Kind | None, error: Exception, kube: Kube) -> Failed:
     """Log the error and tell an event; an error without a reason is a fault of ours and is logged with its trace."""
     reason = getattr(error, "reason", None)
     message = str(getattr(error, "message", None) or error)
@@ -168,7 +168,8 @@ def _failed(obj: Kind, error: Exception, kube: Kube) -> Failed:
         log.error("turn failed unexpectedly", error=message, exc_info=error)
     else:
         log.warning("turn failed", reason=str(reason), error=message)
-    kube.event(obj, "Warning", str(reason or "UnexpectedError"), message or type(error).__name__)
+    if obj is not None and not isinstance(error, Unreachable):  # there is nobody to tell
+        kube.event(obj, "Warning", str(reason or "UnexpectedError"), message or type(error).__name__)
     after = getattr(error, "retry_after", None)
     return Failed(message, float(after) if after is not None else None)
 

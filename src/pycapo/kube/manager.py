@@ -14,7 +14,6 @@ from collections.abc import Mapping, Sequence
 from types import FrameType
 from typing import Any
 
-import msgspec
 import structlog
 
 from pycapo.kube.cache import Index
@@ -29,26 +28,18 @@ _SAY_EVERY = 10.0
 LOST = 1
 
 
-class Scope(msgspec.Struct, frozen=True):
-    """What of the API server concerns us: one namespace or all (empty), and only objects whose label is the filter."""
-
-    namespace: str = ""
-    watch_filter: str = ""
-
-
 class Manager:
-    """Runs controllers over one API server; `run` blocks and returns the exit code."""
+    """Runs controllers over one namespace (empty: all) of an API server; `run` blocks and returns the exit code."""
 
     def __init__(
         self,
         kube: Kube,
         controllers: Sequence[Controller[Any]],
         *,
-        scope: Scope | None = None,
+        namespace: str = "",
         election: Election | None = None,
         indexes: Mapping[type[Any], Mapping[str, Index]] | None = None,
     ) -> None:
-        scope = scope or Scope()
         self.kube = kube
         self.stopping = threading.Event()
         self.leading = threading.Event()
@@ -57,12 +48,10 @@ class Manager:
         for kind, functions in (indexes or {}).items():
             kube.cache(kind, functions)
         for controller in controllers:
-            controller.watch_filter = scope.watch_filter
             controller.attach(kube)
         optional = self._optional()
         self._feeds = [
-            Feed(kube.client, cache, namespace=scope.namespace, optional=cache.kind in optional)
-            for cache in kube.caches
+            Feed(kube.client, cache, namespace=namespace, optional=cache.kind in optional) for cache in kube.caches
         ]
 
     def _optional(self) -> set[type[Any]]:

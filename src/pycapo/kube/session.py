@@ -9,6 +9,7 @@ Rule: every request has a timeout, every failure is a KubeError, nothing of a bo
 
 import contextlib
 import ipaddress
+import os
 import socket
 import threading
 import time
@@ -57,8 +58,9 @@ class Transport(Protocol):
 
 
 def load_config() -> SingleConfig:
-    """Read the credentials: in-cluster service account, else $KUBECONFIG, else ~/.kube/config."""
-    config = KubeConfig.from_env().get()
+    """Read the credentials: $KUBECONFIG, else the pod's service account, else ~/.kube/config."""
+    named = os.environ.get("KUBECONFIG")
+    config = (KubeConfig.from_file(named) if named else KubeConfig.from_env()).get()
     if config is None:
         raise ConfigError("no context in the kubeconfig")
     return config

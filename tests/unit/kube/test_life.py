@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """turn: what is written, when, and what is not."""
 
+import msgspec
 import pytest
 
 from memory_kube import MemoryKube
 from pycapo.kube import conditions
-from pycapo.kube.errors import Conflict, Unreachable
+from pycapo.kube.errors import Conflict, Forbidden, KubeError, Unreachable
 from pycapo.kube.life import Again, Failed, Gone, Settled, Verdict, turn
 from toys import FINALIZER, KEY, Boat, BoatLife, BoatStatus, a_boat
 
@@ -298,3 +299,43 @@ def test_a_life_may_change_the_spec(kube: MemoryKube) -> None:
     turn(KEY, Named(), kube)
 
     assert (boat(kube).spec.captain, boat(kube).spec.sails, boat(kube).metadata.generation) == ("ada", 2, 2)
+
+
+def test_a_life_that_makes_a_new_status_each_time_settles(kube: MemoryKube) -> None:
+    class Fresh(BoatLife):
+        def live(self, obj: Boat) -> Verdict:
+            obj.status = BoatStatus(sails=2)
+            return Settled()
+
+    turn(KEY, Fresh(), kube)
+    found = conditions.find(boat(kube), "Paused")
+    found.last_transition_time = "2026-01-01T00:00:00Z"
+    kube.server.edit("boats", "sea", "anna", {"status": {"conditions": [msgspec.to_builtins(found)]}})
+    kube.server.requests.clear()
+
+    turn(KEY, Fresh(), kube)
+
+    assert kube.server.requests == []
+
+
+def test_an_error_before_the_life_acts_is_told_too(kube: MemoryKube) -> None:
+    class Torn(BoatLife):
+        def skip(self, obj: Boat) -> str | None:
+            raise NoWind
+
+    outcome = turn(KEY, Torn(), kube)
+
+    assert outcome == Failed("spec.sails: 2 sails, no wind", 7.0)
+    assert [event[1] for event in kube.events()] == ["NoWind"]
+
+
+@pytest.mark.parametrize("error", [Forbidden("no rule"), Unreachable("cut off")])
+def test_only_an_api_server_that_answers_is_told_of_its_refusal(
+    kube: MemoryKube, life: BoatLife, error: KubeError
+) -> None:
+    kube.server.fail("PATCH", "/status", error)
+
+    outcome = turn(KEY, life, kube)
+
+    assert outcome == Failed(error.message)
+    assert len(kube.events()) == (1 if isinstance(error, Forbidden) else 0)

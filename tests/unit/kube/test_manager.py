@@ -14,7 +14,7 @@ from pycapo.kube.controller import Controller, Watch
 from pycapo.kube.kube import Kube
 from pycapo.kube.leader import Election, Terms
 from pycapo.kube.life import Again, Gone, Verdict
-from pycapo.kube.manager import Manager, Scope
+from pycapo.kube.manager import Manager
 from pycapo.kube.meta import document
 from toys import KEY, Boat, BoatLife, Sail, a_boat
 
@@ -54,10 +54,16 @@ def start(server: MemoryServer) -> Iterator[Callable[..., Running]]:
     started: list[Running] = []
 
     def begin(
-        life: BoatLife, *, watches: tuple[Watch, ...] = (), election: Election | None = None, scope: Scope | None = None
+        life: BoatLife,
+        *,
+        watches: tuple[Watch, ...] = (),
+        election: Election | None = None,
+        namespace: str = "",
+        watch_filter: str = "",
     ) -> Running:
-        kube = Kube(Client(server))
-        running = Running(Manager(kube, [Controller(life, workers=2, watches=watches)], election=election, scope=scope))
+        controller = Controller(life, workers=2, watches=watches)
+        controller.watch_filter = watch_filter
+        running = Running(Manager(Kube(Client(server)), [controller], namespace=namespace, election=election))
         started.append(running)
         return running
 
@@ -101,7 +107,7 @@ def test_a_boat_lives_from_birth_to_nothing_left(server: MemoryServer, start: Ca
 def test_another_namespace_is_not_looked_at(server: MemoryServer, start: Callable[..., Running]) -> None:
     life = BoatLife()
     server.put("boats", document(a_boat()))
-    running = start(life, scope=Scope(namespace="land"))
+    running = start(life, namespace="land")
     until(running.manager.leading.is_set)
 
     running.end()
@@ -115,7 +121,7 @@ def test_only_objects_with_the_label_of_the_filter_get_a_turn(
     server.put("boats", document(a_boat(sails=2)))
     server.put("boats", document(a_boat("bert", sails=3, labels={"cluster.x-k8s.io/watch-filter": "blue"})))
 
-    start(BoatLife(), scope=Scope(watch_filter="blue"))
+    start(BoatLife(), watch_filter="blue")
 
     assert until(lambda: status_of(server, "bert") == 3)
     assert status_of(server) is None
