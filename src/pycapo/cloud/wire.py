@@ -103,7 +103,9 @@ class Wire:
         plain.mount("https://", _TrustAdapter(access.trust))
         plain.mount("http://", HTTPAdapter(pool_connections=10, pool_maxsize=16))
         verify = access.trust.verify_mode is not ssl.CERT_NONE
-        self._session = Session(auth=access.auth, session=plain, verify=verify, timeout=times.read)
+        self._session = Session(
+            auth=access.auth, session=plain, verify=verify, timeout=times.read, user_agent=USER_AGENT
+        )
         self._endpoints: dict[str, str] = {}
         info = self._login()
         self.project_id = info.project_id or ""
