@@ -15,13 +15,12 @@ import openstack
 import yaml
 from openstack.connection import Connection
 
-from pycapo.lab.cloud_config import PASSWORD, REGION, Site
+from pycapo.lab.cloud_config import PASSWORD, REGION, ZONES, Site
 from pycapo.lab.places import Lab, write
 
 AGENT = "lab-of-pycapo"  # not `pycapo/...`: what the lab itself asks is not counted as the product's
 TENANT, OTHER_TENANT, ADMIN = "pycapo", "other", "admin"
 TENANT_ROLES = ("member", "load-balancer_member")
-ZONES = {"az1": ("compute-1", "compute-2"), "az2": ("compute-3",)}
 FLAVORS = {  # name -> vcpus, MiB of memory, GiB of disk
     "m1.tiny": (1, 512, 1),
     "m1.small": (2, 2048, 20),

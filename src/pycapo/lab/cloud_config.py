@@ -14,7 +14,8 @@ from pycapo.lab.places import Lab, write
 
 PASSWORD = "lab"  # of everything: nothing of a lab listens beyond loopback  # noqa: S105
 REGION = "RegionOne"
-BACKEND = "lab"
+ZONES = {"az1": ("compute-1", "compute-2"), "az2": ("compute-3",)}  # availability zone -> compute hosts
+VOLUME_ZONES = ("nova", *ZONES)
 ADDRESS = "127.0.0.1"
 DATABASES = ("keystone", "placement", "glance", "nova_api", "nova", "nova_cell0", "neutron", "cinder", "octavia")
 
@@ -127,6 +128,7 @@ def nova(site: Site) -> Ini:
             "service_down_time": 300,  # a contended machine is no dead host
             "cpu_allocation_ratio": "16.0",
             "default_schedule_zone": "",
+            "block_device_allocate_retries_interval": 1,
             "sync_power_state_interval": -1,
             "heal_instance_info_cache_interval": -1,
         },
@@ -201,14 +203,15 @@ def neutron_extension_drivers(options: CloudOptions) -> list[str]:
 
 
 def cinder(site: Site) -> Ini:
-    """Volumes without storage: API, scheduler and one back end of one process."""
+    """Volumes without storage: API, scheduler and a back end for each zone in one process."""
     quotas = {"quota_volumes": 2, "quota_gigabytes": 50} if site.options.small_quotas else {"quota_volumes": 100}
     return {
         "DEFAULT": {
             "state_path": site.state("cinder"),
             "transport_url": "fake://",
             "auth_strategy": "keystone",
-            "enabled_backends": BACKEND,
+            "enabled_backends": ",".join(VOLUME_ZONES),
+            "storage_availability_zone": VOLUME_ZONES[0],
             "default_volume_type": "__DEFAULT__",
             "scheduler_driver_init_wait_time": 5,
             "api_paste_config": site.etc("cinder", "api-paste.ini"),
@@ -221,7 +224,7 @@ def cinder(site: Site) -> Ini:
             "quota_gigabytes": 100_000,
             **quotas,
         },
-        BACKEND: {"volume_driver": "labsim.volume.LabVolumeDriver", "volume_backend_name": BACKEND},
+        **{zone: _backend(zone) for zone in VOLUME_ZONES},
         "database": _database(site, "cinder"),
         "nova": _login(site, "nova"),
         "service_user": {**_login(site, "cinder"), "send_service_user_token": True},
@@ -260,8 +263,10 @@ def octavia(site: Site) -> Ini:
             "cert_manager": "noop_cert_manager",
             "server_certs_key_passphrase": "insecure-key-do-not-use-this-key",
         },
+        # The worker hears of a load balancer before the API has committed it, and looks again at once.
+        "haproxy_amphora": {"api_db_commit_retry_initial_delay": 0},
         "health_manager": {"heartbeat_key": PASSWORD},
-        "task_flow": {"persistence_connection": site.sql("octavia")},
+        "task_flow": {"engine": "serial", "persistence_connection": site.sql("octavia")},
         "quotas": {"default_load_balancer": 1 if site.options.small_quotas else 50},
         "driver_agent": {
             f"{kind}_socket_path": str(Path(site.state("octavia")) / kind) for kind in ("status", "stats", "get")
@@ -311,6 +316,11 @@ def _tokens(site: Site, user: str) -> dict[str, Setting]:
         "service_token_roles_required": True,
         "service_token_roles": "service",
     }
+
+
+def _backend(zone: str) -> dict[str, Setting]:
+    driver = "labsim.volume.LabVolumeDriver"
+    return {"volume_driver": driver, "volume_backend_name": zone, "backend_availability_zone": zone}
 
 
 def _neutron_quotas(*, small: bool) -> dict[str, Setting]:

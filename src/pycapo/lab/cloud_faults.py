@@ -29,9 +29,7 @@ class Faults:
         self._path = lab.folder("faults") / "rules.json"
 
     @contextmanager
-    def answer(
-        self, service: str, method: str | None, path: str, *, status: int, **options: Any
-    ) -> Iterator[str]:
+    def answer(self, service: str, method: str | None, path: str, *, status: int, **options: Any) -> Iterator[str]:
         """Answer matching requests with a status and yield the fault's id, by which the access log knows it.
 
         `path` and `agent` are regular expressions. Options: `after=True` lets the work be done first, `times` strikes

@@ -9,6 +9,7 @@ from __future__ import annotations
 import urllib.error
 import urllib.request
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 from pycapo.lab import process
@@ -52,7 +53,8 @@ def start(site: Site, names: Iterable[str]) -> None:
 def wait(site: Site, names: Iterable[str], *, seconds: float = 180) -> None:
     """Return when all of these services answer."""
     for name in names:
-        process.wait_until(site.lab, lambda: answers(site.lab, name), watching=[name], seconds=seconds, what=name)  # noqa: B023 (called at once)
+        check = partial(answers, site.lab, name)
+        process.wait_until(site.lab, check, watching=[name], seconds=seconds, what=name)
 
 
 def answers(lab: Lab, name: str) -> bool:

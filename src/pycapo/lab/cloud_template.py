@@ -15,19 +15,21 @@ import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pycapo.lab import cloud_bootstrap, cloud_database, cloud_schema, cloud_services, process
 from pycapo.lab.cloud_bootstrap import loopback_prefix
 from pycapo.lab.cloud_config import ADDRESS, CloudOptions, Site, write_configuration
-from pycapo.lab.cloud_install import SIMULATION, lock_hash
+from pycapo.lab.cloud_install import lock_hash
 from pycapo.lab.places import Lab, cache, locked, write
 from pycapo.lab.progress import Progress
 
 PARTS = ("db", "state")
 ORIGIN = "origin.json"
-SOURCES = ("cloud_bootstrap.py", "cloud_config.py", "cloud_database.py", "cloud_schema.py", "cloud_template.py")
+# What the data follow from; configuration is rendered anew for each lab.
+SOURCES = ("cloud_bootstrap.py", "cloud_schema.py", "cloud_template.py", "labsim/compute.py")
 
 
 def furnish(site: Site, progress: Progress) -> None:
@@ -128,17 +130,21 @@ def _make(site: Site, progress: Progress) -> None:
     with progress.step("make the template: databases and tables (once)"):
         cloud_database.create(site.lab)
         cloud_database.start(site.lab)
-        cloud_services_needed = cloud_services.services(site)
         cloud_schema.migrate(site)
+    needed = cloud_services.services(site)
     with progress.step("make the template: users, flavors, zones, networks (once)"):
         cloud_services.start(site, ["keystone"])
         cloud_services.wait(site, ["keystone"])
         cloud_bootstrap.make_identities(site)
-        cloud_services.start(site, cloud_services_needed)
-        cloud_services.wait(site, cloud_services_needed)
-        up = lambda: len(cloud_bootstrap.computes_up(site.lab)) >= site.options.computes  # noqa: E731
-        process.wait_until(site.lab, up, watching=["nova"], seconds=60, what="the compute hosts")
+        cloud_services.start(site, needed)
+        cloud_services.wait(site, needed)
+        check = partial(_has_computes, site)
+        process.wait_until(site.lab, check, watching=["nova"], seconds=60, what="the compute hosts")
         cloud_bootstrap.make_offers(site)
+
+
+def _has_computes(site: Site) -> bool:
+    return len(cloud_bootstrap.computes_up(site.lab)) >= site.options.computes
 
 
 def _stop(lab: Lab) -> None:
@@ -148,6 +154,6 @@ def _stop(lab: Lab) -> None:
 
 def _hash() -> str:
     digest = hashlib.sha256(lock_hash().encode())
-    for path in (*(Path(__file__).parent / name for name in SOURCES), *sorted(SIMULATION.glob("*.py"))):
-        digest.update(path.read_bytes())
+    for name in SOURCES:
+        digest.update((Path(__file__).parent / name).read_bytes())
     return digest.hexdigest()[:12]

@@ -7,6 +7,7 @@ Rule: plain JSON in and out for the kinds a lab is installed from; anything else
 import base64
 import json
 import ssl
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
@@ -39,6 +40,9 @@ _KINDS = {
 # What others of the same list refer to comes first.
 _ORDER = ("Namespace", "CustomResourceDefinition", "ServiceAccount")
 _MANAGER = "pycapo-lab"
+# A server that has just started says so while it fills its caches.
+_LATER = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
+_PATIENCE = 30.0
 _TOKEN_SECONDS = 365 * 86400
 
 
@@ -64,25 +68,30 @@ class KubeAPI:
 
         `absent`, when given, is returned for what is not found.
         """
-        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": content}
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                with self._opener.open(self._request(method, path, body, content), timeout=30) as answer:
+                    return json.load(answer)
+            except urllib.error.HTTPError as error:
+                if error.code == HTTPStatus.NOT_FOUND and absent is not None:
+                    return absent
+                if error.code not in _LATER or time.monotonic() > deadline:
+                    kind = Exists if error.code == HTTPStatus.CONFLICT else LabError
+                    text = error.read(2000).decode(errors="replace")
+                    raise kind(f"{method} {path}: {error.code} {text}") from error
+            time.sleep(0.5)
+
+    def _request(self, method: str, path: str, body: object, content: str) -> urllib.request.Request:
         data = None if body is None else json.dumps(body).encode()
+        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": content}
         url = f"{self._lab.url('apiserver', scheme='https')}/{path}"
-        request = urllib.request.Request(url, data, headers, method=method)
-        try:
-            with self._opener.open(request, timeout=30) as answer:
-                return json.load(answer)
-        except urllib.error.HTTPError as error:
-            if error.code == HTTPStatus.NOT_FOUND and absent is not None:
-                return absent
-            kind = Exists if error.code == HTTPStatus.CONFLICT else LabError
-            raise kind(f"{method} {path}: {error.code} {error.read(2000).decode(errors='replace')}") from error
+        return urllib.request.Request(url, data, headers, method=method)
 
     def ready(self) -> bool:
         """Tell whether the API server answers and is ready."""
-        request = urllib.request.Request(f"{self._lab.url('apiserver', scheme='https')}/readyz")
-        request.add_header("Authorization", f"Bearer {self._token}")
         try:
-            with self._opener.open(request, timeout=5) as answer:
+            with self._opener.open(self._request("GET", "readyz", None, "text/plain"), timeout=5) as answer:
                 return bool(answer.status == 200)
         except OSError:
             return False
@@ -114,7 +123,7 @@ class KubeAPI:
         served = {
             item["metadata"]["name"]
             for item in listed
-            for condition in item.get("status", {}).get("conditions", [])
+            for condition in item.get("status", {}).get("conditions") or ()
             if condition["type"] == "Established" and condition["status"] == "True"
         }
         return served.issuperset(definitions)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Octavia's network of the lab: the VIP's port is a real one, the amphorae have none."""
 
+import functools
+
 from octavia.network.drivers.neutron.allowed_address_pairs import AllowedAddressPairsDriver
 from octavia.network.drivers.noop_driver.driver import NoopNetworkDriver
 
@@ -19,11 +21,16 @@ REAL = (
 )
 
 
+@functools.cache
+def neutron():
+    """Return the one driver that talks to Neutron: Octavia makes a driver for each task, each asks for extensions."""
+    return AllowedAddressPairsDriver()
+
+
 class LabNetworkDriver(NoopNetworkDriver):
     """What concerns the VIP goes to Neutron; the rest does nothing."""
 
     def __init__(self):
         super().__init__()
-        neutron = AllowedAddressPairsDriver()
         for name in REAL:
-            setattr(self, name, getattr(neutron, name))
+            setattr(self, name, getattr(neutron(), name))

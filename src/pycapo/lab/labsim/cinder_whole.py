@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All of Cinder in one process: API, scheduler and one volume back end, which talk through messages in memory."""
+"""All of Cinder in one process: API, scheduler and a volume back end in each zone, which talk through messages in memory."""
 
 import os
 
@@ -16,15 +16,19 @@ from cinder.wsgi.api import application  # noqa: F401 (served)
 from oslo_config import cfg
 from oslo_privsep import priv_context
 
-BACKEND = "lab"
-
 priv_context.init(root_helper=shlex.split(utils.get_root_helper()))
 os_brick.setup(cfg.CONF)
-backend = {"host": f"{cfg.CONF.host}@{BACKEND}", "service_name": BACKEND}
-services = [
-    # Before the scheduler, which waits for the first back end to tell what it can.
-    service.Service.create(binary="cinder-volume", coordination=True, **backend),
-    service.Service.create(binary="cinder-scheduler"),
-]
-for part in services:
+
+
+def _services():
+    for backend in cfg.CONF.enabled_backends:
+        where = {"host": f"{cfg.CONF.host}@{backend}", "service_name": backend}
+        yield service.Service.create(binary="cinder-volume", coordination=True, **where)
+    # After the back ends: it waits for the first of them to tell what it can.
+    yield service.Service.create(binary="cinder-scheduler")
+
+
+services = []
+for part in _services():
     part.start()
+    services.append(part)

@@ -34,7 +34,7 @@ class LabVolumeDriver(driver.VolumeDriver):
     def get_volume_stats(self, refresh=False):
         """Return an ample capacity."""
         return {
-            "volume_backend_name": "lab",
+            "volume_backend_name": self.configuration.safe_get("volume_backend_name"),
             "vendor_name": "lab",
             "driver_version": self.VERSION,
             "storage_protocol": "fake",

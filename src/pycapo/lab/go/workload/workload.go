@@ -3,11 +3,13 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"log"
 	"net"
 	"net/http"
 	"strings"
@@ -120,6 +122,7 @@ func (w *workload) serve(memory inmemory.Manager, anyHost bool) error {
 	w.server = &http.Server{
 		ReadHeaderTimeout: 30 * time.Second,
 		Handler:           w.handler(memory),
+		ErrorLog:          log.New(quiet{}, "", 0),
 		TLSConfig:         &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: w.certificate},
 	}
 	go func(server *http.Server) {
@@ -135,8 +138,8 @@ func (w *workload) serve(memory inmemory.Manager, anyHost bool) error {
 func (w *workload) handler(memory inmemory.Manager) http.Handler {
 	// Each cluster has handlers of its own, so no request has to be looked at to know whose it is.
 	own := func(string) (string, error) { return string(w.uid), nil }
-	log := ctrl.Log.WithValues("cluster", w.name.String())
-	api, etcd := fakeapi.NewAPIServerHandler(memory, log, own), fakeetcd.NewEtcdServerHandler(memory, log, own)
+	logger := ctrl.Log.WithValues("cluster", w.name.String())
+	api, etcd := fakeapi.NewAPIServerHandler(memory, logger, own), fakeetcd.NewEtcdServerHandler(memory, logger, own)
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		if r.ProtoMajor == 2 && strings.HasPrefix(r.Header.Get("Content-Type"), "application/grpc") {
 			etcd.ServeHTTP(rw, r)
@@ -144,6 +147,16 @@ func (w *workload) handler(memory inmemory.Manager) http.Handler {
 		}
 		api.ServeHTTP(rw, r)
 	})
+}
+
+// quiet logs what a server complains of, without a complaint that the API server in memory earns with every watch.
+type quiet struct{}
+
+func (quiet) Write(line []byte) (int, error) {
+	if !bytes.Contains(line, []byte("superfluous response.WriteHeader")) {
+		klog.Info(strings.TrimSpace(string(line)))
+	}
+	return len(line), nil
 }
 
 // leave removes what belongs to machines that are gone; the last control plane machine takes the listener along.
