@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pycapo.api import v1beta1, v1beta2
 from pycapo.api.conversion import ConversionError, convert
 from pycapo.api.meta import Kind
-from unit.api.objects import kinds
+from random_objects import kinds
 
 OTHER, HUB = "infrastructure.cluster.x-k8s.io/v1beta1", "infrastructure.cluster.x-k8s.io/v1beta2"
 KEPT = "infrastructure.cluster.x-k8s.io/kept-for-"
