@@ -153,7 +153,7 @@ class _Shelf:
         if not self.page.moving:
             return max_age
         first, last = _MOVING_AGES
-        return min(max_age, max(first, min(last, (now - self.written) / 4)))
+        return min(max_age, max(first, min(last, (now - self.written) / 3)))
 
 
 class Inventory:

@@ -5,6 +5,7 @@ Rule: nothing but the Secret counts: no file and no OS_* variable of the machine
 logged or printed. Other content is another cloud: so a changed Secret is picked up, and what nobody uses any more is dropped.
 """
 
+import copy
 import functools
 import hashlib
 import json
@@ -29,6 +30,9 @@ from pycapo.cloud.wire import Access, Timeouts, Wire
 
 _IDLE = 1800.0  # seconds after which a cloud that nobody opened is dropped
 _REFUSED = 30.0  # seconds for which refused credentials are not tried again, so that nobody's account gets locked
+_ABSENT = (
+    5.0  # seconds for which a Keystone that does not answer is not asked again, so that not all workers wait for it
+)
 _OVERRIDE = "_endpoint_override"
 _PLUGINS: Mapping[str, str] = {
     "password": "v3password",
@@ -85,7 +89,7 @@ class Clouds:
                 with self._lock:
                     self._open[key] = known
         if known.cloud is None:
-            raise known.error or LoginFailed("not logged in")
+            raise copy.copy(known.error) if known.error else LoginFailed("not logged in")
         return known.cloud
 
     def _known(self, key: str) -> _Open | None:
@@ -93,7 +97,7 @@ class Clouds:
             known = self._open.get(key)
             if known is None:
                 return None
-            if known.cloud is None and self._clock() - known.used > _REFUSED:
+            if known.cloud is None and self._clock() - known.used > _patience(known.error):
                 return None
             if known.cloud is not None:
                 known.used = self._clock()
@@ -106,6 +110,8 @@ class Clouds:
         except LoginFailed as error:
             error.path = error.path or f"clouds.{name}.auth"
             return _Open(None, error, self._clock())
+        except CloudError as error:
+            return _Open(None, error, self._clock())
         return _Open(OpenStack(wire), None, self._clock())
 
     def _drop_unused(self) -> None:
@@ -114,6 +120,10 @@ class Clouds:
             if now - known.used > _IDLE:
                 del self._open[key]
                 self._opening.pop(key, None)
+
+
+def _patience(error: CloudError | None) -> float:
+    return _REFUSED if isinstance(error, LoginFailed) else _ABSENT
 
 
 def _key(entry: Mapping[str, Any], cacert: bytes | None, region: str | None) -> str:

@@ -19,6 +19,7 @@ from pycapo.cloud.inventory import PARTS, Inventory, Snapshot
 from pycapo.cloud.kept import Kept
 from pycapo.cloud.marking import TAGGED, kept_mark, marked, tags_on_creation
 from pycapo.cloud.rest import COMPUTE, NETWORK
+from pycapo.cloud.unsure import Unsure
 from pycapo.cloud.wire import Ask, Wire
 from pycapo.model.kinds import Kind
 from pycapo.model.marks import Mark
@@ -42,6 +43,7 @@ class OpenStack:
         self._wire = wire
         self.project_id, self.region = wire.project_id, wire.region
         self._inventory = Inventory(self._list)
+        self._unsure = Unsure()
         self._lasting: Kept[Found] = Kept(lambda found: _LONG if found else _EMPTY)
         self._passing: Kept[Found] = Kept(lambda _: _SHORT)
         self._extensions: Kept[frozenset[str]] = Kept(lambda _: _EXTENSIONS_KEPT)
@@ -82,7 +84,7 @@ class OpenStack:
             raise ValueError(f"{len(bodies)} bodies in one request: a {kind} is made one at a time")
         extensions = self.extensions() if kind in TAGGED else frozenset()
         sent = [marked(kind, body, mark, extensions) for body, mark in zip(bodies, marks, strict=True)]
-        with self._inventory.writing(kind):
+        with self._inventory.writing(kind), self._unsure.creating(kind, marks):
             made = writes.create(self._wire, self._inventory, kind, sent, parent)
             self._forget(kind)
             if kind in TAGGED and not tags_on_creation(kind, extensions):

@@ -5,6 +5,7 @@ Rule: no discovery. The versions of `cloud.rest` are put behind the endpoint of 
 counted and limited, and ends as an answer or as one of our errors. Headers and bodies are never logged.
 """
 
+import copy
 import re
 import ssl
 import time
@@ -21,7 +22,7 @@ from keystoneauth1.session import Session
 from requests.adapters import HTTPAdapter
 
 from pycapo.cloud.answers import failure
-from pycapo.cloud.errors import CloudError, LoginFailed, NotFound, RetryNow, Unanswered
+from pycapo.cloud.errors import Busy, CloudError, LoginFailed, NotFound, RetryNow, Unanswered
 from pycapo.cloud.limits import Limits
 from pycapo.cloud.metrics import Recorder, Request
 from pycapo.cloud.rest import Service
@@ -29,6 +30,8 @@ from pycapo.model.kinds import Kind
 
 USER_AGENT = f"pycapo/{version('pycapo')}"
 _POOL = re.compile(r"HTTPS?ConnectionPool\(.*?(\[Errno[^'\")]*|[^:(]*timed out[^'\")]*).*", re.DOTALL)
+_BUSY = 10.0  # seconds to leave a busy Keystone alone
+_REFUSED = 30.0  # seconds for which refused credentials are not tried again, so that nobody's account gets locked
 _VERSION = re.compile(r"/v\d+(\.\d+)?(/|$)")
 
 
@@ -107,6 +110,7 @@ class Wire:
             auth=access.auth, session=plain, verify=verify, timeout=times.read, user_agent=USER_AGENT
         )
         self._endpoints: dict[str, str] = {}
+        self._refused: tuple[float, LoginFailed | None] = (0.0, None)
         info = self._login()
         self.project_id = info.project_id or ""
         self.region, self._catalog = _choose_region(info, access)
@@ -129,6 +133,7 @@ class Wire:
     def request(self, ask: Ask) -> bytes:
         """The content of the answer to one request; raises CloudError."""
         url = self.endpoint(ask.service) + ask.path
+        self._check_login()
         with self._limits.request():
             started, status = time.monotonic(), 0
             try:
@@ -139,8 +144,19 @@ class Wire:
                     took = time.monotonic() - started
                     self._recorder(Request(ask.service.type, ask.verb, str(ask.kind), status, took))
         if status >= 400:
-            raise failure(status, response.content, response.headers)
+            raise self._noticed(failure(status, response.content, response.headers))
         return response.content
+
+    def _check_login(self) -> None:
+        """Spare an account whose password was refused a moment ago."""
+        at, error = self._refused
+        if error and time.monotonic() - at < _REFUSED:
+            raise copy.copy(error)
+
+    def _noticed(self, error: CloudError) -> CloudError:
+        if isinstance(error, LoginFailed):
+            self._refused = time.monotonic(), error
+        return error
 
     def _send(self, url: str, ask: Ask) -> requests.Response:
         headers = {"Accept": "application/json", **ask.service.headers}
@@ -161,7 +177,7 @@ class Wire:
                 timeout=self._timeout,
             )
         except keystone.ClientException as error:
-            raise _unsent(error) from error
+            raise self._noticed(_unsent(error)) from error
 
     def _login(self) -> AccessInfo:
         try:
@@ -214,6 +230,8 @@ def _unsent(error: keystone.ClientException) -> CloudError:
             return LoginFailed(told)
         case keystone.ConnectFailure() | keystone.ConnectTimeout() | keystone.UnknownConnectionError():
             return Unanswered(told)
+        case keystone.HttpError() if error.http_status == 429:
+            return Busy(told, status=429, retry_after=_BUSY)
         case keystone.HttpError() if error.http_status and error.http_status < 500:
             return LoginFailed(told, status=error.http_status)
     return RetryNow(told)

@@ -217,6 +217,21 @@ def test_a_password_that_stopped_working_is_a_failed_login(fake: FakeOpenStack, 
         cloud.look({Kind.NETWORK})
 
 
+def test_a_creation_that_may_still_come_is_not_asked_for_again_at_once(fake: FakeOpenStack, cloud: OpenStack) -> None:
+    cloud.look({Kind.NETWORK})
+    fake.answers["POST /network/v2.0/networks"] = Answer(b"<h1>504 Gateway Timeout</h1>", 504)
+    with pytest.raises(RetryNow):
+        cloud.create(Kind.NETWORK, [{"name": "net"}], marks=[MARK])
+
+    with pytest.raises(Busy) as raised:
+        cloud.create(Kind.NETWORK, [{"name": "net"}], marks=[MARK])
+    cloud.look({Kind.NETWORK})
+
+    assert raised.value.retry_after == pytest.approx(10, abs=1)
+    assert fake.told.count("POST /network/v2.0/networks") == 1
+    assert fake.told.count("GET /network/v2.0/networks") == 2
+
+
 def test_a_server_is_shown_in_build_before_it_was_listed(fake: FakeOpenStack, cloud: OpenStack) -> None:
     fake.answers["POST /compute/v2.1/servers"] = Answer({"server": {"id": "s1"}}, 202)
     fake.answers["GET /compute/v2.1/servers/detail"] = Answer({"servers": []})
