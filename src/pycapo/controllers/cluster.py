@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The life of an OpenStackCluster: from a spec to a network that machines can join, and back to nothing.
 
-    spec    -> network -> router -> security groups -> API endpoint -> provisioned
-    nothing <- security groups <- network <- router <- API endpoint <- machines gone
+    spec    -> network -> router -> security groups -> API endpoint -> provisioned -> bastion
+    nothing <- security groups <- network <- router <- API endpoint <- bastion <- machines gone
 
 Rule: one turn looks once, decides once, acts, and tells what was seen before it acted.
 """
@@ -16,24 +16,29 @@ from pycapo.api.cluster import ClusterInitialization, OpenStackCluster, OpenStac
 from pycapo.api.machine import OpenStackMachine
 from pycapo.api.meta import Condition
 from pycapo.api.recorded import recorded_ids
+from pycapo.api.v1alpha1 import OpenStackServer
 from pycapo.cloud.apply import apply
 from pycapo.cloud.cloud import Cloud
 from pycapo.cloud.cluster import observe_cluster
-from pycapo.cloud.errors import CloudError, LoginFailed
+from pycapo.cloud.errors import CloudError
 from pycapo.controllers.identity import Clouds, open_cloud
+from pycapo.controllers.telling import give_up_for_now, next_look, tell_error, tell_login, tell_steps
 from pycapo.kube import conditions
 from pycapo.kube.controller import Watch
 from pycapo.kube.kube import Kube
-from pycapo.kube.life import Again, Gone, Life, Settled, Verdict
+from pycapo.kube.life import Again, Gone, Life, Verdict
 from pycapo.kube.meta import ObjectKey, deleting
+from pycapo.model import names
 from pycapo.model.kinds import Kind
 from pycapo.model.marks import OWNER_ANNOTATION, new_owner
 from pycapo.model.seen import Seen
-from pycapo.model.steps import Create, Delete, Plan, Step
+from pycapo.model.steps import Create, Delete, Step
+from pycapo.plan import bastion
 from pycapo.plan.asked import Asked, asked_of
+from pycapo.plan.bastion import Act, bastion_server, bastion_status, plan_bastion
 from pycapo.plan.cluster import complete, plan_cluster, plan_retirement
 from pycapo.plan.lookups import lookups
-from pycapo.plan.report import AUTHENTICATED, READY, Parts, failed, ready, report, stopped, succeeded, whole
+from pycapo.plan.report import READY, Parts, ready, report, stopped, whole
 from pycapo.plan.status import endpoint_host, status_of
 
 
@@ -49,9 +54,7 @@ class ClusterLife(Life[OpenStackCluster]):
 
     def skip(self, obj: OpenStackCluster) -> str | None:
         """Leaves alone what somebody else manages, and what no Cluster owns yet."""
-        if MANAGED_BY_ANNOTATION in (obj.metadata.annotations or {}) or MANAGED_BY_ANNOTATION in (
-            obj.metadata.labels or {}
-        ):
+        if MANAGED_BY_ANNOTATION in {**(obj.metadata.annotations or {}), **(obj.metadata.labels or {})}:
             return "it is externally managed"
         return None if owner_name(obj) else "no Cluster owns it yet"
 
@@ -74,19 +77,11 @@ class ClusterLife(Life[OpenStackCluster]):
             seen = observe_cluster(cloud, obj, asked.owner, lookups=lookups(asked))
         except CloudError as error:
             return self._unable(obj, error)
+        tell_login(obj)
         parts = plan_cluster(asked, seen)
         _tell(obj, asked, seen, parts)
-        plan = whole(parts)
-        done: list[Step] = []
-        try:
-            apply(plan, cloud, done=done)
-        except CloudError as error:
-            generation = obj.metadata.generation or 0
-            _mark(obj, report(parts, generation, failure=error, stopped_at=stopped(plan, done)))
-            return self._unable(obj, error)
-        finally:
-            self._events(obj, done)
-        return _verdict(plan)
+        parts = self._with_bastion(obj, asked, seen, parts)
+        return self._act(obj, cloud, parts)
 
     def retire(self, obj: OpenStackCluster) -> Verdict:
         """One pass of the end; Gone when nothing of the cluster's is left."""
@@ -101,13 +96,52 @@ class ClusterLife(Life[OpenStackCluster]):
             cloud = self._cloud(obj)
             seen = observe_cluster(cloud, obj, asked.owner, lookups={})
             plan = plan_retirement(asked, seen, self._remaining(obj))
-            _mark(obj, [succeeded(AUTHENTICATED, 0), ready((), 0, retiring=plan)])
+            _mark(obj, [ready((), 0, retiring=plan)])
             apply(plan, cloud, done=done)
         except CloudError as error:
             return self._unable(obj, error)
         finally:
             self._events(obj, done)
-        return Gone() if plan.settled else _verdict(plan)
+        return Gone() if plan.settled else next_look(plan)
+
+    def _act(self, obj: OpenStackCluster, cloud: Cloud, parts: Parts) -> Verdict:
+        plan, generation = whole(parts), obj.metadata.generation or 0
+        done: list[Step] = []
+        try:
+            apply(plan, cloud, done=done)
+        except CloudError as error:
+            _mark(obj, report(parts, generation, failure=error, stopped_at=stopped(plan, done)))
+            return self._unable(obj, error)
+        finally:
+            self._events(obj, done)
+        return next_look(plan)
+
+    def _with_bastion(self, obj: OpenStackCluster, asked: Asked, seen: Seen, parts: Parts) -> Parts:
+        """Asks for the bastion's server, or for its end; its address is part of the plan."""
+        assert obj.status is not None
+        server = self._bastion(obj)
+        plan, act = plan_bastion(asked, obj, seen, server)
+        if act is Act.MAKE:
+            self._kube.create(bastion_server(obj, asked.name))
+            self._kube.event(obj, "Normal", "SuccessfulCreateBastion", f"make server {names.bastion(asked.name)}")
+        if act is Act.DELETE and server is not None:
+            self._delete(server)
+        obj.status.bastion = bastion_status(asked, seen, server)
+        if not asked.has_bastion and plan.settled:
+            conditions.unmark(obj, bastion.CONDITION)
+            return parts
+        generation = obj.metadata.generation or 0
+        parts = {**parts, bastion.CONDITION: plan}
+        told = report(parts, generation)
+        _mark(obj, [*told, ready(told, generation)])
+        return parts
+
+    def _bastion(self, obj: OpenStackCluster) -> OpenStackServer | None:
+        return self._kube.get(OpenStackServer, obj.metadata.namespace or "", names.bastion(owner_name(obj) or ""))
+
+    def _delete(self, server: OpenStackServer) -> None:
+        meta = server.metadata
+        self._kube.delete(OpenStackServer, meta.namespace or "", meta.name, uid=meta.uid or "")
 
     def _owner(self, obj: OpenStackCluster) -> Cluster | None:
         return self._kube.get(Cluster, obj.metadata.namespace or "", owner_name(obj) or "")
@@ -116,35 +150,34 @@ class ClusterLife(Life[OpenStackCluster]):
         return open_cloud(self._kube, self._clouds, obj.metadata.namespace or "", obj.spec.identity_ref)
 
     def _remaining(self, obj: OpenStackCluster) -> Sequence[str]:
-        """The names of the machines that still belong to the cluster."""
+        """The names of the machines that still belong to the cluster, and its bastion, which is asked to go."""
         namespace, name = obj.metadata.namespace or "", owner_name(obj)
         machines = self._kube.list(Machine, namespace=namespace)
-        names = {item.metadata.name for item in machines if item.spec and item.spec.cluster_name == name}
+        left = {item.metadata.name for item in machines if item.spec and item.spec.cluster_name == name}
         ours = self._kube.list(OpenStackMachine, namespace=namespace)
-        names |= {item.metadata.name for item in ours if (item.metadata.labels or {}).get(CLUSTER_NAME_LABEL) == name}
-        return sorted(names)
+        left |= {item.metadata.name for item in ours if (item.metadata.labels or {}).get(CLUSTER_NAME_LABEL) == name}
+        server = self._bastion(obj)
+        if server is not None and bastion.belongs(server, obj):
+            left.add(server.metadata.name)
+            if not deleting(server):
+                self._delete(server)
+        return sorted(left)
 
     def _unable(self, obj: OpenStackCluster, error: CloudError) -> Verdict:
-        """Tells an error of the cloud: in Ready, in an event; and says when to try again."""
-        condition = AUTHENTICATED if isinstance(error, LoginFailed) else READY
-        _mark(obj, [failed(condition, error, 0), failed(READY, error, 0)])
-        if error.retry_after is None:
-            raise error
-        self._kube.event(obj, "Warning", error.reason, str(error))
-        return Again(error.retry_after, str(error))
+        tell_error(obj, READY, error)
+        return give_up_for_now(self._kube, obj, error)
 
     def _events(self, obj: OpenStackCluster, done: Sequence[Step]) -> None:
-        """An event for each step that was taken; one for all rules."""
-        rules = Counter(_verb(step) for step in done if _kind(step) is Kind.SECURITY_GROUP_RULE)
-        for verb, count in rules.items():
-            self._kube.event(obj, "Normal", f"Successful{verb}SecurityGroupRules", f"{verb} {count} rules")
-        for step in done:
-            if _kind(step) is not Kind.SECURITY_GROUP_RULE:
-                self._kube.event(obj, "Normal", f"Successful{_verb(step)}{_camel(_kind(step))}", step.why)
+        """An event for each step that was taken; rules, of which there are many, are counted."""
+        rules = [step for step in done if _is_rule(step)]
+        for verb, count in Counter("Delete" if isinstance(step, Delete) else "Create" for step in rules).items():
+            message = f"{verb.lower()} {count} rules of security groups"
+            self._kube.event(obj, "Normal", f"Successful{verb}SecurityGroupRules", message)
+        tell_steps(self._kube, obj, [step for step in done if not _is_rule(step)])
 
 
 def watches(kube: Kube) -> tuple[Watch, ...]:
-    """What else makes a cluster look again: its Cluster, and the last machine that goes while it is deleted."""
+    """What else makes a cluster look again: its Cluster, its bastion, and the machines that go while it is deleted."""
 
     def of_cluster(obj: Cluster) -> list[ObjectKey]:
         reference = obj.spec.infrastructure_ref if obj.spec else None
@@ -156,7 +189,12 @@ def watches(kube: Kube) -> tuple[Watch, ...]:
         owner = kube.get(Cluster, namespace, name)
         return of_cluster(owner) if owner is not None and deleting(owner) else []
 
-    return Watch(Cluster, of_cluster), Watch(Machine, of_machine)
+    def of_server(obj: OpenStackServer) -> list[ObjectKey]:
+        owners = obj.metadata.owner_references or ()
+        kind = OpenStackCluster.kind
+        return [ObjectKey(obj.metadata.namespace or "", owner.name) for owner in owners if owner.kind == kind]
+
+    return Watch(Cluster, of_cluster), Watch(Machine, of_machine), Watch(OpenStackServer, of_server)
 
 
 def owner_name(obj: OpenStackCluster) -> str | None:
@@ -176,13 +214,11 @@ def _tell(obj: OpenStackCluster, asked: Asked, seen: Seen, parts: Parts) -> None
     """Writes what was seen into status and spec, and what is still to be done into conditions."""
     generation = obj.metadata.generation or 0
     obj.status = status_of(asked, seen, obj.status or OpenStackClusterStatus())
-    if obj.spec.control_plane_endpoint is None or not obj.spec.control_plane_endpoint.host:
-        there = endpoint_host(asked, seen)
-        if there is not None and complete(parts):
-            obj.spec.control_plane_endpoint = there
-    if complete(parts) and obj.spec.control_plane_endpoint is not None:
-        obj.status.initialization = ClusterInitialization(provisioned=True)
-    told = (succeeded(AUTHENTICATED, generation), *report(parts, generation))
+    if complete(parts):
+        obj.spec.control_plane_endpoint = endpoint_host(asked, seen) or obj.spec.control_plane_endpoint
+        if obj.spec.control_plane_endpoint is not None:
+            obj.status.initialization = ClusterInitialization(provisioned=True)
+    told = report(parts, generation)
     _mark(obj, [*told, ready(told, generation)])
 
 
@@ -191,19 +227,5 @@ def _mark(obj: OpenStackCluster, told: Sequence[Condition]) -> None:
         conditions.mark(obj, item.type, status=item.status == "True", reason=item.reason, message=item.message)
 
 
-def _verdict(plan: Plan) -> Verdict:
-    if plan.after is None:
-        return Settled()
-    return Again(plan.after, "look at what was made" if plan.steps else plan.waits[0].told)
-
-
-def _kind(step: Step) -> Kind:
-    return step.key.kind if isinstance(step, Create) else step.kind
-
-
-def _verb(step: Step) -> str:
-    return "Create" if isinstance(step, Create) else "Delete" if isinstance(step, Delete) else "Update"
-
-
-def _camel(kind: Kind) -> str:
-    return "".join(word if word.isupper() else word.capitalize() for word in kind.split())
+def _is_rule(step: Step) -> bool:
+    return (step.key.kind if isinstance(step, Create) else step.kind) is Kind.SECURITY_GROUP_RULE

@@ -57,8 +57,15 @@ def open_cloud(
             clouds_yaml=secret[CLOUDS], cacert=secret.get(CACERT), cloud=reference.cloud_name, region=reference.region
         )
     except LoginFailed as error:
-        error.path = error.path or path
+        error.path = _inside(path, error.path)
         raise
+
+
+def _inside(path: str, inner: str) -> str:
+    """The field of the object, from what the login names: a field of the reference, or a place in clouds.yaml."""
+    if inner.startswith("identityRef"):
+        return path + inner.removeprefix("identityRef")
+    return f"{path} ({inner})" if inner else path
 
 
 def _shared(kube: Kube, namespace: str, reference: OpenStackIdentityReference, path: str) -> tuple[str, str]:

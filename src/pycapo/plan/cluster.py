@@ -64,8 +64,6 @@ def _not_yet(asked: Asked) -> dict[str, Plan]:
     parts: dict[str, Plan] = {}
     if asked.spec.networks:
         parts[NAMED_NETWORKS] = _unsupported(NAMED_NETWORKS, "spec.networks", "named networks")
-    if asked.has_bastion:
-        parts[BASTION] = _unsupported(BASTION, "spec.bastion", "a bastion server")
     return parts
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 
 from pycapo.api.references import NetworkParam
 from pycapo.model.kinds import Kind
-from pycapo.plan import balancer, endpoint
+from pycapo.plan import balancer, bastion, endpoint
 from pycapo.plan.asked import Asked
 from pycapo.plan.choose import query_of
 
@@ -26,6 +26,9 @@ def _references(asked: Asked) -> Iterator[tuple[str, Lookup]]:
     wanted = endpoint.wanted_address(asked)
     if wanted:
         yield endpoint.PATH, (Kind.FLOATING_IP, {"floating_ip_address": wanted})
+    address = asked.spec.bastion.floating_ip if asked.spec.bastion and asked.has_bastion else None
+    if address:
+        yield bastion.PATH, (Kind.FLOATING_IP, {"floating_ip_address": address})
 
 
 def _network(asked: Asked) -> Iterator[tuple[str, Lookup]]:

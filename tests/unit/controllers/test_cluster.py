@@ -12,6 +12,7 @@ from memory_kube import MemoryKube
 from pycapo.api.capi import Cluster, Machine
 from pycapo.api.cluster import OpenStackCluster
 from pycapo.api.machine import OpenStackMachine
+from pycapo.api.v1alpha1 import OpenStackServer
 from pycapo.cloud.errors import CloudError, LoginFailed, QuotaExceeded, Unanswered
 from pycapo.controllers.cluster import ClusterLife, watches
 from pycapo.kube import conditions
@@ -40,7 +41,7 @@ class Stage:
     """A management cluster with one Cluster, over a memory cloud."""
 
     def __init__(self, cloud: MemoryCloud | None = None, **changes: Any) -> None:
-        self.kube = MemoryKube(OpenStackCluster, Cluster, Machine, OpenStackMachine)
+        self.kube = MemoryKube(OpenStackCluster, Cluster, Machine, OpenStackMachine, OpenStackServer)
         self.cloud = cloud or a_memory_cloud()
         self.clouds = Clouds(self.cloud)
         self.life = ClusterLife(self.kube, self.clouds)
@@ -253,7 +254,7 @@ def test_a_missing_secret_is_told_and_nothing_is_made() -> None:
     assert isinstance(outcome, Again)
     assert stage.told("OpenStackAuthenticationSucceeded") == (
         "False",
-        "AuthenticationFailed",
+        "OpenStackAuthenticationFailed",
         'spec.identityRef.name: Secret "absent" was not found in namespace "team"',
     )
     assert stage.cloud.writes == 0
@@ -368,7 +369,7 @@ def test_dns_servers_are_changed_in_place() -> None:
 def test_a_machine_that_goes_wakes_its_cluster_only_while_that_is_deleted() -> None:
     stage = Stage()
     machine = Machine.from_dict({"metadata": {"namespace": NAMESPACE, "name": "m"}, "spec": {"clusterName": NAME}})
-    _, of_machine = watches(stage.kube)
+    _, of_machine, _ = watches(stage.kube)
 
     assert list(of_machine.keys(machine)) == []
     stage.kube.server.edit("clusters", NAMESPACE, NAME, {"metadata": {"finalizers": ["hold"]}})
