@@ -46,8 +46,8 @@ class Options:
 
     @property
     def image_name(self) -> str:
-        """The image that was chosen, else the one of this version."""
-        return self.image or f"pycapo:{version()}"
+        """The image that was chosen, else the one that the Containerfile builds (clusterctl wants a host in front)."""
+        return self.image or f"localhost/pycapo:{version()}"
 
 
 def metadata(name: str, options: Options | None = None, **more: Any) -> Manifest:

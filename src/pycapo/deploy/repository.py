@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A release as clusterctl reads it: `infrastructure-openstack/<version>/` with components, metadata and templates.
 
-Rule: the components hold clusterctl variables with defaults, so that `clusterctl init` works with none set.
+Rule: the components hold clusterctl variables with defaults, so that `clusterctl init` works with none set (an empty
+default counts as none: clusterctl then asks for the variable).
 """
 
 import re
@@ -13,8 +14,6 @@ from pycapo.deploy.components import components, text
 from pycapo.deploy.options import PROVIDER, Options, version
 
 VARIABLES = (
-    "--namespace=${CAPO_WATCH_NAMESPACE:=}",
-    "--watch-filter=${CAPO_WATCH_FILTER:=}",
     "--sync-period=${CAPO_SYNC_PERIOD:=10m}",
     "--log-level=${CAPO_LOG_LEVEL:=info}",
 )

@@ -82,11 +82,12 @@ def api(apiserver: ApiServer) -> Iterator[Api]:
     # The API server takes up webhook configurations a moment after they were written.
     wait(lambda: found.make(V1BETA2, "openstackmachines", "OpenStackMachine", a_machine(ports=[BAD_PORT])).get("code"))
     yield found
+    ours = [manifest for manifest in manifests if manifest["kind"] == "CustomResourceDefinition"]
     for manifest in manifests:
         if manifest["kind"] in ("ValidatingWebhookConfiguration", "CustomResourceDefinition"):
-            group = manifest["apiVersion"]
             plural = f"{manifest['kind'].lower()}s"
-            found.ask("DELETE", f"apis/{group}/{plural}/{manifest['metadata']['name']}")
+            found.ask("DELETE", f"apis/{manifest['apiVersion']}/{plural}/{manifest['metadata']['name']}")
+    wait(lambda: not any(found.kube.have([crd]) for crd in ours))
     server.stop()
 
 
