@@ -43,21 +43,20 @@ class Endpoint:
         return None if plan.settled else next_look(plan)
 
     def _pass(self, obj: OpenStackMachine, cluster: OpenStackCluster, *, leaving: bool) -> Plan | Verdict:
-        """Look, decide, act, and look at what that did; the plan is what is left to do."""
+        """Look, decide, act; the plan is what is left to wait for."""
         done: list[Step] = []
         try:
             cloud = open_cloud(self._kube, self._clouds, obj.metadata.namespace or "", identity_of(obj, cluster))
             plan = self._decide(cloud, obj, cluster, leaving=leaving)
-            if plan.steps:
-                apply(plan, cloud, done=done)
-                plan = self._decide(cloud, obj, cluster, leaving=leaving)
+            apply(plan, cloud, done=done)
         except CloudError as error:
             tell_error(obj, INGRESS_READY, error)
             return give_up_for_now(self._kube, obj, error)
         finally:
             tell_steps(self._kube, obj, done)
-        tell_plan(obj, INGRESS_READY, plan)
-        return plan
+        left = Plan(waits=plan.waits)  # the answers have shown that the steps are done; another look would be a request
+        tell_plan(obj, INGRESS_READY, left)
+        return left
 
     def _decide(self, cloud: Cloud, obj: OpenStackMachine, cluster: OpenStackCluster, *, leaving: bool) -> Plan:
         seen = observe_membership(

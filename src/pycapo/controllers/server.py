@@ -4,7 +4,7 @@
     spec    -> checked -> volumes, ports, trunks -> server -> ACTIVE
     nothing <- volumes, ports, trunks <- server <- deleted
 
-Rule: one turn looks, decides, acts, looks at what it did (that costs nothing), and tells.
+Rule: one turn looks once, decides once, acts, and tells what was seen and what the answers brought.
 """
 
 import base64
@@ -30,7 +30,7 @@ from pycapo.model.kinds import Kind
 from pycapo.model.marks import OWNER_ANNOTATION, new_owner
 from pycapo.model.records import Image, Server
 from pycapo.model.seen import Seen
-from pycapo.model.steps import Plan, Sealed, Step
+from pycapo.model.steps import Sealed, Step
 from pycapo.plan.machine import SERVER_FINALIZER, noted_server
 from pycapo.plan.references import IMAGE_OBJECT, INSTANCE_READY, image_object, wanted
 from pycapo.plan.server import SERVER, freshness, plan_server, retire_server
@@ -69,17 +69,17 @@ class ServerLife(Life[OpenStackServer]):
             plan = plan_server(obj, seen)
             if plan.steps and seen.found:
                 obj.status.resolved = resolved_spec(obj, seen) or obj.status.resolved
-            apply(plan, cloud, done=done)
-            if plan.steps:
-                seen = self._look(cloud, obj)
-                plan = plan_server(obj, seen)
+            made = apply(plan, cloud, done=done)
         except CloudError as error:
             tell_error(obj, INSTANCE_READY, error)
             obj.status.ready = False
             return give_up_for_now(self._kube, obj, error)
         finally:
             tell_steps(self._kube, obj, done)
-        return self._tell(obj, seen, plan)
+        obj.status = server_status(obj, seen, plan, made)
+        tell_login(obj)
+        tell_plan(obj, INSTANCE_READY, plan)
+        return next_look(plan)
 
     def retire(self, obj: OpenStackServer) -> Verdict:
         """One pass of the end; Gone when nothing of the server's is left."""
@@ -98,12 +98,6 @@ class ServerLife(Life[OpenStackServer]):
         finally:
             tell_steps(self._kube, obj, done)
         return Gone() if plan.settled else next_look(plan)
-
-    def _tell(self, obj: OpenStackServer, seen: Seen, plan: Plan) -> Verdict:
-        obj.status = server_status(obj, seen, plan)
-        tell_login(obj)
-        tell_plan(obj, INSTANCE_READY, plan)
-        return next_look(plan)
 
     def _look(self, cloud: Cloud, obj: OpenStackServer) -> Seen:
         """Everything that deciding about a server needs; trouble is looked at again sooner than the picture would."""

@@ -55,10 +55,11 @@ def give_up_for_now(kube: Kube, obj: Any, error: CloudError) -> Verdict:
 
 
 def next_look(plan: Plan) -> Verdict:
-    """When to look again."""
-    if plan.after is None:
-        return Settled()
-    return Again(plan.after, plan.steps[0].why if plan.steps else plan.waits[0].told)
+    """When to look again after a plan was carried out: when its waits say, else at once if it did anything."""
+    after = [wait.after for wait in plan.waits if wait.after is not None]
+    if after:
+        return Again(min(after), plan.waits[0].told)
+    return Again(0.0, plan.steps[0].why) if plan.steps else Settled()
 
 
 def _kind(step: Step) -> Kind:

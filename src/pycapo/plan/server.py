@@ -34,7 +34,7 @@ from pycapo.plan.ports import (
     wants_trunk,
 )
 from pycapo.plan.references import INSTANCE_READY, Resolved, resolve
-from pycapo.plan.volumes import block_devices, create_volumes, remove_volumes, volume_waits
+from pycapo.plan.volumes import block_devices, create_volumes, making, remove_volumes, volume_waits
 
 SERVER = "server"
 """The role of the server itself."""
@@ -84,11 +84,12 @@ def make_server(server: OpenStackServer, seen: Seen) -> Plan:
     if waits:
         return Plan(waits=waits)
     volumes = tuple(create_volumes(server, seen, resolved))
-    parts = (*volumes, *create_ports(server, seen, resolved), *create_trunks(server, seen))
-    volumes_wait = tuple(volume_waits(server, seen))
-    if volumes or volumes_wait:
-        return Plan(steps=(*parts, *retag(server, seen)), waits=volumes_wait)
-    return Plan(steps=(*parts, *retag(server, seen), create_server(server, seen, resolved)))
+    parts = (*volumes, *create_ports(server, seen, resolved), *create_trunks(server, seen), *retag(server, seen))
+    unusable = (*making(volumes), *volume_waits(server, seen))
+    if unusable:
+        return Plan(steps=parts, waits=unusable)
+    asked = _wait("InstanceNotReady", "the server is asked for", after=BUILDING_AGAIN)
+    return Plan(steps=(*parts, create_server(server, seen, resolved)), waits=(asked,))
 
 
 def create_server(server: OpenStackServer, seen: Seen, resolved: Resolved) -> Create:

@@ -5,6 +5,8 @@ Rule: status is told, never asked: everything in it can be found again by lookin
 that existed, so that it is never made twice.
 """
 
+from collections.abc import Mapping
+
 import msgspec
 
 from pycapo.api.ports import PortAttributes, PortStatus, ResolvedFixedIP, ResolvedPortSpec
@@ -12,30 +14,41 @@ from pycapo.api.v1alpha1 import OpenStackServer, OpenStackServerStatus, Resolved
 from pycapo.model.kinds import Kind
 from pycapo.model.records import Server
 from pycapo.model.seen import Seen
-from pycapo.model.steps import Plan
+from pycapo.model.steps import Key, Plan
 from pycapo.plan.addresses import addresses, floating_ips
-from pycapo.plan.ports import port_body, wants_trunk
+from pycapo.plan.ports import port_body, port_ref, wants_trunk
 from pycapo.plan.references import Resolved, resolve
 from pycapo.plan.server import SERVER, the_ports
+
+Made = Mapping[Key, str]
+"""What a plan made: ids by key."""
 
 _SHARED = tuple(field for field in PortAttributes.__struct_fields__)
 
 
-def server_status(server: OpenStackServer, seen: Seen, plan: Plan) -> OpenStackServerStatus:
-    """The status of a server as it was seen, with the conditions that it had; `plan` is what is left to do."""
+def server_status(server: OpenStackServer, seen: Seen, plan: Plan, made: Made) -> OpenStackServerStatus:
+    """The status of a server as it was seen and with what a plan then made, with the conditions that it had."""
     before = server.status or OpenStackServerStatus()
     record = seen.one(Kind.SERVER, SERVER, Server)
-    ports = the_ports(server, seen)
+    id = record.id if record else made.get(Key(Kind.SERVER, SERVER), before.instance_id)
+    ports = _port_ids(server, seen, made)
     told = msgspec.structs.replace(
         before,
         ready=record is not None and record.status == "ACTIVE" and plan.settled,
-        instance_id=record.id if record else before.instance_id,
-        instance_state=_state(record, before),
-        resources=ServerResources(ports=[PortStatus(id=port.id) for port in ports]) if ports else before.resources,
+        instance_id=id,
+        instance_state=_state(record, before, id),
+        resources=ServerResources(ports=[PortStatus(id=port) for port in ports]) if ports else before.resources,
     )
     if record:
-        told.addresses = addresses(server.metadata.name, ports, floating_ips(seen))
+        told.addresses = addresses(server.metadata.name, the_ports(server, seen), floating_ips(seen))
     return told
+
+
+def _port_ids(server: OpenStackServer, seen: Seen, made: Made) -> list[str]:
+    """The ids of the ports in the order of the spec, those that were seen and those just made."""
+    refs = (port_ref(index, seen) for index in range(len(server.spec.ports)))
+    ids = (made.get(ref) if isinstance(ref, Key) else ref for ref in refs)
+    return [id for id in ids if id]
 
 
 def resolved_spec(server: OpenStackServer, seen: Seen) -> ResolvedServerSpec | None:
@@ -69,8 +82,10 @@ def _port(server: OpenStackServer, index: int, seen: Seen, resolved: Resolved) -
     )
 
 
-def _state(record: Server | None, before: OpenStackServerStatus) -> str | None:
-    """Nova's word; a server that existed and is gone is DELETED."""
+def _state(record: Server | None, before: OpenStackServerStatus, id: str | None) -> str | None:
+    """Nova's word; a server that was just asked for is in BUILD, one that existed and is gone is DELETED."""
     if record:
         return record.status or "BUILD"
-    return "DELETED" if before.instance_id else None
+    if before.instance_id:
+        return "DELETED"
+    return "BUILD" if id else None

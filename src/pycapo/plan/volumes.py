@@ -4,7 +4,7 @@
 Rule: Nova deletes what it was given; a volume without a server is ours to delete.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -66,6 +66,13 @@ def create_volumes(server: OpenStackServer, seen: Seen, resolved: Resolved) -> I
             why=f"{server.metadata.name} has no volume {name} yet",
             path=device.path,
         )
+
+
+def making(volumes: Sequence[Step]) -> Iterator[Wait]:
+    """The wait for volumes that this very plan makes."""
+    if volumes:
+        message = f"{len(volumes)} volumes are asked for"
+        yield Wait(condition=INSTANCE_READY, reason="WaitingForVolume", message=message, after=LOOK_AGAIN)
 
 
 def volume_waits(server: OpenStackServer, seen: Seen) -> Iterator[Wait]:

@@ -253,7 +253,7 @@ def test_the_status_tells_what_was_seen() -> None:
     live(cloud, server)
     seen = look(cloud, server)
 
-    status = server_status(server, seen, plan_server(server, seen))
+    status = server_status(server, seen, plan_server(server, seen), {})
 
     assert (status.ready, status.instance_state) == (True, "ACTIVE")
     assert [it.type for it in status.addresses or ()] == ["InternalIP", "InternalIP", "InternalDNS"]
@@ -264,12 +264,12 @@ def test_a_server_that_was_deleted_by_somebody_is_told_as_deleted() -> None:
     cloud, server = a_cloud(), a_server()
     live(cloud, server)
     seen = look(cloud, server)
-    server.status = server_status(server, seen, Plan())
+    server.status = server_status(server, seen, Plan(), {})
     cloud.world.records[Kind.SERVER].clear()
 
     seen = look(cloud, server)
     plan = plan_server(server, seen)
-    status = server_status(server, seen, plan)
+    status = server_status(server, seen, plan, {})
 
     assert (plan.steps, plan.waits[0].reason) == ((), "InstanceDeleted")
     assert (status.ready, status.instance_state) == (False, "DELETED")

@@ -33,7 +33,7 @@ def test_a_new_server_is_made_on_its_new_ports_in_one_plan() -> None:
         Key(Kind.SERVER, "server"),
     ]
     assert made(plan, Kind.SERVER).body["networks"] == [{"port": Key(Kind.PORT, "port-0")}]
-    assert not plan.waits
+    assert [(wait.reason, wait.after) for wait in plan.waits] == [("InstanceNotReady", 2.5)]
 
 
 def test_everything_that_is_made_carries_the_mark_of_its_owner() -> None:
