@@ -6,92 +6,17 @@ from typing import Any
 import msgspec
 import pytest
 
-from builders import CLOUDS_YAML, NAME, NAMESPACE, a_capi_cluster, a_cluster
+from builders import NAME, NAMESPACE
 from memory_cloud import Killed, MemoryCloud, a_memory_cloud
-from memory_kube import MemoryKube
 from pycapo.api.capi import Cluster, Machine
 from pycapo.api.cluster import OpenStackCluster
-from pycapo.api.machine import OpenStackMachine
-from pycapo.api.v1alpha1 import OpenStackServer
-from pycapo.cloud.errors import CloudError, LoginFailed, QuotaExceeded, Unanswered
+from pycapo.cloud.errors import LoginFailed, QuotaExceeded, Unanswered
 from pycapo.controllers.cluster import ClusterLife, watches
-from pycapo.kube import conditions
-from pycapo.kube.life import Again, Failed, Gone, Outcome, Settled, turn
-from pycapo.kube.meta import ObjectKey, copy_of
+from pycapo.kube.life import Again, Failed, Gone, Settled
+from pycapo.kube.meta import copy_of
 from pycapo.model.kinds import Kind
 from pycapo.model.marks import OWNER_ANNOTATION
-
-KEY = ObjectKey(NAMESPACE, NAME)
-
-
-class Clouds:
-    """One cloud for everybody who has the right Secret."""
-
-    def __init__(self, cloud: MemoryCloud) -> None:
-        self.cloud = cloud
-        self.refused: CloudError | None = None
-
-    def open(self, *, clouds_yaml: bytes, cacert: bytes | None, cloud: str, region: str | None) -> MemoryCloud:
-        if self.refused:
-            raise self.refused
-        return self.cloud
-
-
-class Stage:
-    """A management cluster with one Cluster, over a memory cloud."""
-
-    def __init__(self, cloud: MemoryCloud | None = None, **changes: Any) -> None:
-        self.kube = MemoryKube(OpenStackCluster, Cluster, Machine, OpenStackMachine, OpenStackServer)
-        self.cloud = cloud or a_memory_cloud()
-        self.clouds = Clouds(self.cloud)
-        self.life = ClusterLife(self.kube, self.clouds)
-        self.kube.has_secret(NAMESPACE, "cloud-config", {"clouds.yaml": CLOUDS_YAML})
-        self.kube.create(a_capi_cluster())
-        self.kube.create(a_cluster(**changes))
-
-    @property
-    def cluster(self) -> OpenStackCluster:
-        found = self.kube.get(OpenStackCluster, *KEY)
-        assert found is not None
-        return found
-
-    def turn(self) -> Outcome:
-        return turn(KEY, self.life, self.kube)
-
-    def settle(self, most: int = 30) -> Outcome:
-        """Turns until nothing is to be done at once or in a few seconds."""
-        for _ in range(most):
-            outcome = self.turn()
-            if not (isinstance(outcome, Again) and outcome.after < 30):
-                return outcome
-        raise AssertionError(f"no end: {outcome}")
-
-    def settle_until_waiting(self) -> Again:
-        """Turns until the same wait was told twice."""
-        told: list[str] = []
-        while len(told) < 30:
-            outcome = self.turn()
-            assert isinstance(outcome, Again)
-            if told[-1:] == [outcome.why] and outcome.after:
-                return outcome
-            told.append(outcome.why)
-        raise AssertionError(told)
-
-    def restart(self) -> None:
-        self.cloud = self.clouds.cloud = self.cloud.restarted()
-
-    def told(self, condition: str) -> tuple[str, str, str]:
-        found = conditions.find(self.cluster, condition)
-        return (found.status, found.reason, found.message) if found else ("", "", "")
-
-    def change(self, **spec: Any) -> None:
-        before = self.cluster
-        document = before.to_dict()
-        document["spec"] |= spec
-        self.kube.patch(before, OpenStackCluster.from_dict(document))
-
-    def delete(self) -> None:
-        self.kube.delete(OpenStackCluster, *KEY)
+from stage import KEY, Stage
 
 
 def made(cloud: MemoryCloud) -> dict[str, int]:
