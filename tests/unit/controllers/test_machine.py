@@ -6,6 +6,7 @@ import contextlib
 import pytest
 
 from builders import NAMESPACE
+from machine_stage import Stage
 from machines import a_port
 from memory_cloud import Killed
 from pycapo.api.capi import Cluster, Machine
@@ -22,7 +23,6 @@ from pycapo.kube.meta import ObjectKey, copy_of
 from pycapo.model.kinds import Kind
 from pycapo.model.marks import OWNER_ANNOTATION
 from pycapo.model.records import Server
-from stage import Stage
 
 RUNNING = {Kind.SERVER: 1, Kind.PORT: 1}
 WITHOUT_BALANCER = {"apiServer": {"managedLoadBalancer": {"enabled": False}}}
