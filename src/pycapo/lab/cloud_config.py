@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pycapo.lab.places import Lab, write
 
-PASSWORD = "lab"  # of everything: nothing of a lab listens beyond loopback  # noqa: S105
+PASSWORD = "lab"  # of everything: nothing of a lab listens beyond loopback
 REGION = "RegionOne"
 ZONES = {"az1": ("compute-1", "compute-2"), "az2": ("compute-3",)}  # availability zone -> compute hosts
 VOLUME_ZONES = ("nova", *ZONES)
