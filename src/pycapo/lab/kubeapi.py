@@ -12,6 +12,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any
 
 from pycapo.lab.places import Lab, LabError, write
@@ -40,6 +41,9 @@ _KINDS = {
 # What others of the same list refer to comes first.
 _ORDER = ("Namespace", "CustomResourceDefinition", "ServiceAccount")
 _MANAGER = "pycapo-lab"
+_APPLY = {"Content-Type": "application/apply-patch+yaml"}
+# All definitions in full are megabytes.
+_NAMES_ONLY = {"Accept": "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"}
 # A server that has just started says so while it fills its caches.
 _LATER = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 _PATIENCE = 30.0
@@ -62,7 +66,13 @@ class KubeAPI:
         )
 
     def request(
-        self, method: str, path: str, body: object = None, *, content: str = "application/json", absent: Any = None
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        headers: Mapping[str, str] = MappingProxyType({}),
+        absent: Any = None,
     ) -> Any:
         """Send one request and return the JSON answered; raises LabError with the server's message.
 
@@ -71,7 +81,7 @@ class KubeAPI:
         deadline = time.monotonic() + _PATIENCE
         while True:
             try:
-                with self._opener.open(self._request(method, path, body, content), timeout=30) as answer:
+                with self._opener.open(self._request(method, path, body, headers), timeout=30) as answer:
                     return json.load(answer)
             except urllib.error.HTTPError as error:
                 if error.code == HTTPStatus.NOT_FOUND and absent is not None:
@@ -82,16 +92,16 @@ class KubeAPI:
                     raise kind(f"{method} {path}: {error.code} {text}") from error
             time.sleep(0.5)
 
-    def _request(self, method: str, path: str, body: object, content: str) -> urllib.request.Request:
+    def _request(self, method: str, path: str, body: object, headers: Mapping[str, str]) -> urllib.request.Request:
         data = None if body is None else json.dumps(body).encode()
-        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": content}
+        all_headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json", **headers}
         url = f"{self._lab.url('apiserver', scheme='https')}/{path}"
-        return urllib.request.Request(url, data, headers, method=method)
+        return urllib.request.Request(url, data, all_headers, method=method)
 
     def ready(self) -> bool:
         """Tell whether the API server answers and is ready."""
         try:
-            with self._opener.open(self._request("GET", "readyz", None, "text/plain"), timeout=5) as answer:
+            with self._opener.open(self._request("GET", "readyz", None, {}), timeout=5) as answer:
                 return bool(answer.status == 200)
         except OSError:
             return False
@@ -105,7 +115,7 @@ class KubeAPI:
                 self.request("POST", f"{path.rpartition('/')[0]}?fieldManager={_MANAGER}", thing)
             except Exists:
                 force = f"{path}?fieldManager={_MANAGER}&force=true"
-                self.request("PATCH", force, thing, content="application/apply-patch+yaml")
+                self.request("PATCH", force, thing, headers=_APPLY)
 
     def have(self, objects: Sequence[Object]) -> bool:
         """Tell whether all of these objects exist, whatever they hold; asks once for each collection."""
@@ -113,7 +123,7 @@ class KubeAPI:
         found = {
             f"{collection}/{item['metadata']['name']}"
             for collection in collections
-            for item in self.request("GET", collection, absent={}).get("items", [])
+            for item in self.request("GET", collection, headers=_NAMES_ONLY, absent={}).get("items") or ()
         }
         return found.issuperset(map(_path, objects))
 

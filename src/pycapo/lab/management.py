@@ -26,6 +26,8 @@ def start_management(lab: Lab, built: Built, progress: Progress) -> None:
     write_admin_kubeconfig(lab)
     with progress.step("start etcd and kube-apiserver"):
         process.start(lab, "etcd", _etcd(lab, built.programs["etcd"]))
+        # An API server that is refused once waits long before it tries again.
+        process.wait_until(lab, lambda: answers(f"{lab.url('etcd')}/health"), watching=("etcd",), what="etcd")
         process.start(lab, "kube-apiserver", _apiserver(lab, built.programs["kube-apiserver"]), cwd=lab.pki)
         api = KubeAPI(lab)
         process.wait_until(lab, api.ready, watching=("etcd", "kube-apiserver"), seconds=120, what="kube-apiserver")
