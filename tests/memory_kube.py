@@ -12,6 +12,7 @@
 It does what the real one does with: resource versions, generation, merge patches, the status subresource, conflicts,
 finalizers and deletionTimestamp, uid preconditions, and garbage collection by owner references (at once).
 It watches too (`Kube(Client(MemoryServer()))` under a Manager).
+A status in a create request is dropped, as for every kind with a status subresource (`server.put` stores one).
 It checks no schema. Rule: all through JSON, as over a wire, so that no test shares an object with the server.
 """
 
@@ -80,63 +81,17 @@ class _Stream:
                 yield msgspec.json.encode({"type": type_, "object": document})
 
 
-class MemoryServer:
-    """A Transport whose other end is a dict."""
+class _Store:
+    """The verbs of the API on documents."""
 
     def __init__(self) -> None:
         self.objects: dict[tuple[str, ObjectKey], Document] = {}  # (plural, key)
-        self.requests: list[tuple[str, str]] = []
         self.listeners: list[Listener] = []
-        self.faults: list[_Fault] = []
         self.absent: set[str] = set()  # plurals whose CRD is missing
         self.history: list[tuple[str, str, Document]] = []
         self.changed = threading.Condition()
         self._versions = itertools.count(1)
         self._version = 0
-
-    # -- knobs
-
-    def fail(self, verb: str, part: str, error: Exception, *, after_work: bool = False, times: int = 1) -> None:
-        """Fail the next requests whose path contains `part`; with `after_work` only after carrying them out."""
-        self.faults.append(_Fault(verb, part, error, after_work=after_work, times=times))
-
-    def writes(self) -> list[tuple[str, str]]:
-        """Return the requests that were not reads, events left out."""
-        return [(verb, path) for verb, path in self.requests if verb != "GET" and not path.endswith("/events")]
-
-    def put(self, plural: str, document: Document) -> Document:
-        """Store an object as someone else would, status included."""
-        metadata = document.setdefault("metadata", {})
-        key = ObjectKey(metadata.get("namespace", ""), metadata["name"])
-        return self._store("MODIFIED" if (plural, key) in self.objects else "ADDED", plural, copy.deepcopy(document))
-
-    def edit(self, plural: str, namespace: str, name: str, patch: Document) -> Document:
-        """Apply a merge patch as someone else would, status included."""
-        return self._replace(plural, merged(self.objects[plural, ObjectKey(namespace, name)], patch))
-
-    # -- Transport
-
-    def request(self, method: str, path: str, *, params: Params | None = None, body: Any = None) -> bytes:
-        """Carry out one request."""
-        self.requests.append((method, path))
-        fault = next((fault for fault in self.faults if fault.meets(method, path)), None)
-        if fault:
-            fault.times -= 1
-            if not fault.after_work:
-                raise fault.error
-        with self.changed:
-            answer = msgspec.json.encode(self._answer(method, path, msgspec.json.decode(msgspec.json.encode(body))))
-        if fault:
-            raise fault.error
-        return answer
-
-    @contextlib.contextmanager
-    def stream(self, path: str, *, params: Params, idle: float) -> Iterator[Lines]:
-        """Watch a collection from a resource version on."""
-        found = _PATH.match(path)
-        if found is None or found["plural"] in self.absent:
-            raise NotFound(f"watch {path}: no such kind", status=404, reason="NotFound")
-        yield _Stream(self, found["plural"], found["namespace"] or "", since=int(params["resourceVersion"]))
 
     def _answer(self, method: str, path: str, body: Any) -> Document:
         found = _PATH.match(path)
@@ -177,17 +132,14 @@ class MemoryServer:
             metadata["namespace"] = namespace
         if (plural, ObjectKey(namespace, metadata["name"])) in self.objects:
             raise AlreadyExists(f"{plural} {metadata['name']} already exists", status=409, reason="AlreadyExists")
-        return self._store("ADDED", plural, body)
+        return self._store("ADDED", plural, {name: value for name, value in body.items() if name != "status"})
 
     def _write(self, plural: str, old: Document, body: Document, *, method: str, status: bool) -> Document:
         asked = body.get("metadata", {})
         if asked.get("resourceVersion", old["metadata"]["resourceVersion"]) != old["metadata"]["resourceVersion"]:
             raise Conflict(f"{plural} {old['metadata']['name']} has been modified", status=409, reason="Conflict")
         new = merged(old, body) if method == "PATCH" else body
-        if status:
-            new = {**old, "status": new.get("status")}
-        elif "status" in old and method == "PATCH":
-            new = {**new, "status": old["status"]}
+        new = {**old, "status": new.get("status")} if status else {**new, "status": old.get("status")}
         new = {name: value for name, value in new.items() if value is not None}
         new["metadata"] = {
             **new["metadata"], **{name: old["metadata"][name] for name in _IMMUTABLE if name in old["metadata"]}
@@ -257,6 +209,55 @@ class MemoryServer:
             self.changed.notify_all()
         for listener in self.listeners:
             listener(type_, plural, told)
+
+
+class MemoryServer(_Store):
+    """A Transport whose other end is a dict."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.requests: list[tuple[str, str]] = []
+        self.faults: list[_Fault] = []
+
+    def fail(self, verb: str, part: str, error: Exception, *, after_work: bool = False, times: int = 1) -> None:
+        """Fail the next requests whose path contains `part`; with `after_work` only after carrying them out."""
+        self.faults.append(_Fault(verb, part, error, after_work=after_work, times=times))
+
+    def writes(self) -> list[tuple[str, str]]:
+        """Return the requests that were not reads, events left out."""
+        return [(verb, path) for verb, path in self.requests if verb != "GET" and not path.endswith("/events")]
+
+    def put(self, plural: str, document: Document) -> Document:
+        """Store an object as someone else would, status included."""
+        metadata = document.setdefault("metadata", {})
+        key = ObjectKey(metadata.get("namespace", ""), metadata["name"])
+        return self._store("MODIFIED" if (plural, key) in self.objects else "ADDED", plural, copy.deepcopy(document))
+
+    def edit(self, plural: str, namespace: str, name: str, patch: Document) -> Document:
+        """Apply a merge patch as someone else would, status included."""
+        return self._replace(plural, merged(self.objects[plural, ObjectKey(namespace, name)], patch))
+
+    def request(self, method: str, path: str, *, params: Params | None = None, body: Any = None) -> bytes:
+        """Carry out one request."""
+        self.requests.append((method, path))
+        fault = next((fault for fault in self.faults if fault.meets(method, path)), None)
+        if fault:
+            fault.times -= 1
+            if not fault.after_work:
+                raise fault.error
+        with self.changed:
+            answer = msgspec.json.encode(self._answer(method, path, msgspec.json.decode(msgspec.json.encode(body))))
+        if fault:
+            raise fault.error
+        return answer
+
+    @contextlib.contextmanager
+    def stream(self, path: str, *, params: Params, idle: float) -> Iterator[Lines]:
+        """Watch a collection from a resource version on."""
+        found = _PATH.match(path)
+        if found is None or found["plural"] in self.absent:
+            raise NotFound(f"watch {path}: no such kind", status=404, reason="NotFound")
+        yield _Stream(self, found["plural"], found["namespace"] or "", since=int(params["resourceVersion"]))
 
 
 class MemoryKube(Kube):

@@ -58,6 +58,7 @@ class Cache(Generic[K]):
         self._position = 0  # newest version that the watch has shown
         self._floors: dict[ObjectKey, int] = {}  # our own writes that the watch has not shown yet
         self._handlers: list[Handler] = []
+        self._gauge = metrics.CACHED.labels(kind.kind)
 
     def __len__(self) -> int:
         return len(self._objects)
@@ -155,7 +156,7 @@ class Cache(Generic[K]):
         if new is not None:
             self._objects[key] = new
             self._index(key, new, remove=False)
-        metrics.CACHED.labels(self.kind.kind).set(len(self._objects))
+        self._gauge.set(len(self._objects))
         return old
 
     def _index(self, key: ObjectKey, obj: K, *, remove: bool) -> None:

@@ -104,7 +104,9 @@ class Kube:
 
     def patch_status(self, before: K, after: K, *, onto: K | None = None) -> K:
         """Write what differs in status; conditions by type, over those of `onto` (newer than `before`) or of the server."""
-        old, new = (wire(obj).get("status") or {} for obj in (before, after))
+        if getattr(before, "status", None) == getattr(after, "status", None):
+            return onto or before
+        old, new = _status(before), _status(after)
         change = difference(old, new)
         if not change:
             return onto or before
@@ -112,7 +114,7 @@ class Kube:
         for base in self._bases(onto or before):
             body: Wire = {"status": dict(change)}
             if "conditions" in change:
-                there = (wire(base).get("status") or {}).get("conditions") or []
+                there = _status(base).get("conditions") or []
                 entries = conditions.overlay(old.get("conditions") or [], new.get("conditions") or [], there)
                 body["status"]["conditions"] = entries
                 body["metadata"] = {"resourceVersion": base.metadata.resource_version}
@@ -162,12 +164,20 @@ class Kube:
         return obj
 
 
-def _difference(before: Kind, after: Kind) -> Wire:
-    old, new = wire(before), wire(after)
-    body = difference(_without_status(old), _without_status(new))
+def _difference(before: Any, after: Any) -> Wire:
+    """Return the merge patch of all but status; what Structs say are equal is not even encoded."""
+    names = [n for n in before.__struct_fields__ if n != "status" and getattr(before, n) != getattr(after, n)]
+    if not names:
+        return {}
+    body = difference(_without_status(wire(before)), _without_status(wire(after)))
     metadata = {name: value for name, value in body.pop("metadata", {}).items() if name in _OURS}
     return {**body, "metadata": metadata} if metadata else body
 
 
 def _without_status(obj: Wire) -> Wire:
     return {name: value for name, value in obj.items() if name != "status"}
+
+
+def _status(obj: Kind) -> Wire:
+    status = getattr(obj, "status", None)
+    return {} if status is None else wire(status)

@@ -40,6 +40,9 @@ class Queue(Generic[T]):
         self._again: dict[T, bool] = {}  # added while active: whether low
         self._failures: dict[T, int] = {}
         self._closed = False
+        self._depth = metrics.QUEUE_DEPTH.labels(name)
+        self._adds = metrics.QUEUE_ADDS.labels(name)
+        self._waits = metrics.QUEUE_WAIT.labels(name)
 
     def __len__(self) -> int:
         return len(self._since)
@@ -49,7 +52,7 @@ class Queue(Generic[T]):
         with self._changed:
             if self._closed:
                 return
-            metrics.QUEUE_ADDS.labels(self.name).inc()
+            self._adds.inc()
             if after > 0:
                 self._delay(key, self._clock() + after, low)
             else:
@@ -119,7 +122,7 @@ class Queue(Generic[T]):
         # A low key that is asked for normally moves up; its place in the low row is skipped later.
         self._since[key] = (since, low)
         self._ready[low].append(key)
-        metrics.QUEUE_DEPTH.labels(self.name).set(len(self._since))
+        self._depth.set(len(self._since))
 
     def _delay(self, key: T, due: float, low: bool) -> None:
         if key in self._since or key in self._again or (key in self._due and self._due[key][0] <= due):
@@ -144,8 +147,8 @@ class Queue(Generic[T]):
                     continue
                 del self._since[key]
                 self._active.add(key)
-                metrics.QUEUE_DEPTH.labels(self.name).set(len(self._since))
-                metrics.QUEUE_WAIT.labels(self.name).observe(self._clock() - since)
+                self._depth.set(len(self._since))
+                self._waits.observe(self._clock() - since)
                 return key
         return None
 

@@ -13,19 +13,18 @@ import yaml
 from lightkube.config.kubeconfig import KubeConfig
 
 from control_plane import ApiServer
-from pycapo.kube import conditions
+from kube_contract import KubeContract, put, stored
 from pycapo.kube.cache import Cache
 from pycapo.kube.client import Client
 from pycapo.kube.controller import Controller, Watch
-from pycapo.kube.errors import AlreadyExists, Conflict, Unauthorized
+from pycapo.kube.errors import Unauthorized
 from pycapo.kube.kube import Kube
 from pycapo.kube.leader import Election, Terms
-from pycapo.kube.life import Gone, Settled, turn
 from pycapo.kube.manager import Manager
-from pycapo.kube.meta import ObjectKey, copy_of
+from pycapo.kube.meta import ObjectKey
 from pycapo.kube.session import Session
 from pycapo.kube.watch import Feed
-from toys import FINALIZER, Boat, BoatLife, Sail, a_boat, a_sail
+from toys import Boat, BoatLife, Sail, a_sail
 
 pytestmark = pytest.mark.apiserver
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
@@ -97,107 +96,8 @@ def kube(client: Client, namespace: str) -> Iterator[Kube]:
     feed.stop()
 
 
-def put(kube: Kube, namespace: str, name: str = "anna", **metadata: Any) -> ObjectKey:
-    boat = a_boat(name, sails=2, **metadata)
-    boat.metadata.namespace = namespace
-    kube.create(boat)
-    return ObjectKey(namespace, name)
-
-
-def stored(kube: Kube, key: ObjectKey) -> Boat:
-    found = kube.client.read(Boat, *key)
-    assert found is not None
-    return found
-
-
-def test_a_turn_writes_finalizer_mark_and_status_and_the_next_nothing(kube: Kube, namespace: str) -> None:
-    key = put(kube, namespace)
-
-    first = turn(key, BoatLife(), kube)
-    version = stored(kube, key).metadata.resource_version
-    second = turn(key, BoatLife(), kube)
-
-    boat = stored(kube, key)
-    assert (first, second) == (Settled(), Settled())
-    assert (boat.metadata.finalizers, boat.metadata.annotations) == ([FINALIZER], {"mark": "m1"})
-    assert boat.status is not None
-    assert boat.status.sails == 2
-    assert boat.metadata.resource_version == version
-
-
-def test_removal_takes_the_finalizer_off_and_the_cache_knows(kube: Kube, namespace: str) -> None:
-    key = put(kube, namespace)
-    life = BoatLife()
-    turn(key, life, kube)
-    kube.delete(Boat, *key)
-    life.verdict = Gone()
-
-    outcome = turn(key, life, kube)
-
-    assert outcome == Gone()
-    assert kube.get(Boat, *key) is None
-    assert kube.client.read(Boat, *key) is None
-
-
-def test_names_uids_and_lists_are_guarded(kube: Kube, namespace: str) -> None:
-    key = put(kube, namespace)
-    old = stored(kube, key)
-    new = copy_of(old)
-    new.metadata.finalizers = ["a.test/b"]
-    kube.patch(old, new)
-
-    with pytest.raises(AlreadyExists):
-        put(kube, namespace)
-    with pytest.raises(Conflict):
-        kube.delete(Boat, *key, uid="another")
-    with pytest.raises(Conflict):
-        kube.patch(old, new)
-
-
-def test_conditions_of_others_stay(kube: Kube, namespace: str) -> None:
-    key = put(kube, namespace)
-    ours, theirs, seen = stored(kube, key), stored(kube, key), stored(kube, key)
-    conditions.mark(theirs, "Painted", status=True, reason="Red")
-    kube.client.patch(theirs, {"status": {"conditions": [dict_of(theirs)]}}, subresource="status")
-    conditions.mark(ours, "Ready", status=True, reason="Rigged")
-
-    kube.patch_status(seen, ours)
-
-    assert {c.type for c in conditions.conditions_of(stored(kube, key))} == {"Painted", "Ready"}
-
-
-def dict_of(boat: Boat) -> dict[str, Any]:
-    found = conditions.find(boat, "Painted")
-    return {
-        "type": found.type,  # type: ignore[union-attr]
-        "status": "True",
-        "reason": "Red",
-        "message": "",
-        "lastTransitionTime": conditions.now(),
-    }
-
-
-def test_events_and_secrets_are_what_kubernetes_expects(kube: Kube, namespace: str) -> None:
-    key = put(kube, namespace)
-    secret = {"metadata": {"name": "key"}, "stringData": {"a": "1"}}
-    kube.client.transport.request("POST", f"/api/v1/namespaces/{namespace}/secrets", body=secret)
-
-    kube.event(stored(kube, key), "Normal", "Sail", "up")
-    kube.recorder.flush()
-
-    assert b'"Sail"' in kube.client.transport.request("GET", f"/api/v1/namespaces/{namespace}/events")
-    assert kube.secret(namespace, "key") == {"a": b"1"}
-    assert kube.secret(namespace, "missing") is None
-
-
-def test_a_list_is_read_in_pages(kube: Kube, namespace: str) -> None:
-    for number in range(25):
-        put(kube, namespace, f"b{number}")
-
-    found, version = kube.client.list(Boat, namespace, page=10)
-
-    assert len(found) == 25
-    assert int(version) > 0
+class TestRealServer(KubeContract):
+    """The promises, kept by kube-apiserver."""
 
 
 def test_the_watch_survives_a_restart_of_the_api_server(apiserver: ApiServer, kube: Kube, namespace: str) -> None:
