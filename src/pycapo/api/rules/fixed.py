@@ -44,6 +44,10 @@ class Freedom:
         self._instead[pattern(path)] = text if callable(text) else lambda _update: text
         return self
 
+    def paths(self) -> set[Path]:
+        """Return every path that the tables speak of."""
+        return {*self._always, *self._when, *self._instead}
+
     def refuse(self, update: Update, root: str = "spec") -> Iterator[Problem]:
         """Yield a problem for each change that is not allowed; `root` is where the specs are in their objects."""
         for change in changes(update.old, update.new):

@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Differences between two states of an object."""
 
+import copy
+from random import Random
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pycapo.api.rules.change import changes, covers, pattern, spell
 
@@ -79,3 +84,31 @@ def test_a_pattern_covers_what_it_spells_and_all_below(
     prefix: str, path: tuple[str | int, ...], expected: bool
 ) -> None:
     assert covers(pattern(prefix), path) is expected
+
+
+NAMES = st.sampled_from(["ports", "tags", "name", "network", "id", "filter", "securityGroups", "apiServer"])
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(0, 3) | st.sampled_from(["", "a", "b"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(JSON)
+def test_nothing_differs_from_itself(found: object) -> None:
+    assert list(changes(found, copy.deepcopy(found))) == []
+
+
+@given(JSON, JSON)
+def test_the_way_back_is_the_same_fields_with_values_swapped(old: object, new: object) -> None:
+    there = {repr((change.path, change.old, change.new)) for change in changes(old, new)}
+    back = {repr((change.path, change.new, change.old)) for change in changes(new, old)}
+
+    assert there == back
+
+
+@given(st.lists(st.sampled_from("abcd"), unique=True), st.randoms())
+def test_the_order_of_named_items_does_not_matter(names: list[str], random: Random) -> None:
+    items = [{"name": name} for name in names]
+
+    assert paths({"networks": items}, {"networks": random.sample(items, len(items))}) == []
