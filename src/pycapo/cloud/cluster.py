@@ -29,7 +29,7 @@ Lookups = Mapping[str, tuple[Kind, Mapping[str, str]]]
 NETWORKING = (Kind.NETWORK, Kind.SUBNET, Kind.ROUTER, Kind.PORT, Kind.SECURITY_GROUP, Kind.FLOATING_IP)
 BALANCING = (Kind.LOAD_BALANCER, Kind.LISTENER, Kind.POOL, Kind.HEALTH_MONITOR)
 SERVICE = "load-balancer"
-SWEEP = 4.0
+SWEEP = 1.0
 """How old the picture of ports may be, in seconds, while ports of others keep a network from being deleted."""
 _NAMED = (Kind.NETWORK, Kind.SUBNET, Kind.ROUTER, Kind.SECURITY_GROUP, Kind.LOAD_BALANCER)
 
@@ -48,7 +48,7 @@ def observe_cluster(
     around = {kind: (*owned.get(kind, ()), *named.get(kind, ())) for kind in kinds}
     around[Kind.ROUTER] += found.get("spec.router", ())
     beside = _beside(picture, owner, around)
-    if retiring and beside[Kind.PORT]:
+    if retiring and beside[Kind.PORT] and not around.get(Kind.LOAD_BALANCER):
         beside = _beside(cloud.look((Kind.PORT,), max_age=SWEEP), owner, around)
     return Seen(
         owner=owner,

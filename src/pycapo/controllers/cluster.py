@@ -90,12 +90,16 @@ class ClusterLife(Life[OpenStackCluster]):
                 return Gone()
             self.prepare(obj)
             return Again(0.0, "what another controller made is taken over")
-        asked = _asked(obj)
+        asked, remaining = _asked(obj), self._remaining(obj)
+        if remaining:
+            plan = plan_retirement(asked, Seen(owner=asked.owner), remaining)
+            _mark(obj, [ready((), 0, retiring=plan)])
+            return next_look(plan)
         done: list[Step] = []
         try:
             cloud = self._cloud(obj)
             seen = observe_cluster(cloud, obj, asked.owner, lookups={})
-            plan = plan_retirement(asked, seen, self._remaining(obj))
+            plan = plan_retirement(asked, seen, ())
             _mark(obj, [ready((), 0, retiring=plan)])
             apply(plan, cloud, done=done)
         except CloudError as error:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The managed security groups: one for control plane nodes, one for workers, one for the bastion, and their rules.
 
-    wanted rules - rules there -> made, all groups in one request
+    wanted rules - rules there -> made, one request for each group: Neutron takes no rules of two groups at once
     rules there - wanted rules -> deleted
 
 Rule: a rule is what it lets through; its id and its description do not matter. Rules for IPv6 come with IPv6 subnets.
@@ -218,6 +218,7 @@ def _differences(
             Create(
                 key=Key(Kind.SECURITY_GROUP_RULE, f"{name}-{index}"),
                 body=_body(refs[name], opening, wanted[name][opening]),
+                parent=refs[name],
                 why=f"open {_spoken(opening)} to {name}",
                 path="spec.managedSecurityGroups",
             )

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The security groups: what they let through, and how little it takes to keep them so."""
 
+import itertools
 from typing import Any
 
 from builders import OWNER, a_picture, asked
@@ -173,10 +174,14 @@ def test_rules_that_exist_are_neither_made_nor_deleted() -> None:
         assert planned(owned=made_from(first), **spec) == Plan()
 
 
-def test_rules_of_all_groups_are_made_side_by_side() -> None:
-    kinds = [step.key.kind for step in planned().steps if isinstance(step, Create)]
+def test_rules_of_a_group_are_made_side_by_side_and_apart_from_those_of_others() -> None:
+    """One request makes the rules of one group; Neutron refuses those of two."""
+    steps = [step for step in planned().steps if isinstance(step, Create)]
+    rules = [step for step in steps if step.key.kind is Kind.SECURITY_GROUP_RULE]
 
-    assert kinds == sorted(kinds, key=[Kind.SECURITY_GROUP, Kind.SECURITY_GROUP_RULE].index)
+    assert steps[-len(rules) :] == rules
+    assert all(step.parent == step.body["security_group_id"] for step in rules)
+    assert [group for group, _ in itertools.groupby(step.parent for step in rules)] == [CONTROL_PLANE, WORKER]
 
 
 def test_a_rule_that_nobody_wants_is_deleted_and_a_lost_one_made() -> None:
