@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 import msgspec
 
-from pycapo.api.record import Int64, Record, Rule, described
+from pycapo.api.record import Int64, Record, described
 
 API_GROUP = "infrastructure.cluster.x-k8s.io"
 
@@ -159,7 +159,6 @@ __all__ = [
     "NodeAddress",
     "ObjectMeta",
     "OwnerReference",
-    "Rule",
     "TemplateMeta",
     "TypedLocalObjectReference",
 ]
