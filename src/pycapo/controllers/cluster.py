@@ -32,7 +32,7 @@ from pycapo.model import names
 from pycapo.model.kinds import Kind
 from pycapo.model.marks import OWNER_ANNOTATION, new_owner
 from pycapo.model.seen import Seen
-from pycapo.model.steps import Create, Delete, Step
+from pycapo.model.steps import Create, Delete, Plan, Step
 from pycapo.plan import bastion
 from pycapo.plan.asked import Asked, asked_of
 from pycapo.plan.bastion import Act, bastion_server, bastion_status, plan_bastion
@@ -94,7 +94,7 @@ class ClusterLife(Life[OpenStackCluster]):
         if remaining:
             plan = plan_retirement(asked, Seen(owner=asked.owner), remaining)
             _mark(obj, [ready((), 0, retiring=plan)])
-            return next_look(plan)
+            return _next(plan)
         done: list[Step] = []
         try:
             cloud = self._cloud(obj)
@@ -106,7 +106,7 @@ class ClusterLife(Life[OpenStackCluster]):
             return self._unable(obj, error)
         finally:
             self._events(obj, done)
-        return Gone() if plan.settled else next_look(plan)
+        return Gone() if plan.settled else _next(plan)
 
     def _act(self, obj: OpenStackCluster, cloud: Cloud, parts: Parts) -> Verdict:
         plan, generation = whole(parts), obj.metadata.generation or 0
@@ -118,7 +118,7 @@ class ClusterLife(Life[OpenStackCluster]):
             return self._unable(obj, error)
         finally:
             self._events(obj, done)
-        return next_look(plan)
+        return _next(plan)
 
     def _with_bastion(self, obj: OpenStackCluster, asked: Asked, seen: Seen, parts: Parts) -> Parts:
         """Asks for the bastion's server, or for its end; its address is part of the plan."""
@@ -224,6 +224,11 @@ def _tell(obj: OpenStackCluster, asked: Asked, seen: Seen, parts: Parts) -> None
             obj.status.initialization = ClusterInitialization(provisioned=True)
     told = report(parts, generation)
     _mark(obj, [*told, ready(told, generation)])
+
+
+def _next(plan: Plan) -> Verdict:
+    """At once after steps, for what was made is told once it was seen; else when the waits say."""
+    return Again(0.0, plan.steps[0].why) if plan.steps else next_look(plan)
 
 
 def _mark(obj: OpenStackCluster, told: Sequence[Condition]) -> None:

@@ -406,3 +406,25 @@ def test_every_kind_of_cluster_settles_and_goes_without_a_trace(variant: str) ->
 
     assert stage.settle() == Gone()
     assert stage.cloud.snapshot() == before
+
+
+def test_what_was_made_is_told_at_once_even_while_something_else_is_waited_for() -> None:
+    stage = Stage(apiServer={"managedLoadBalancer": {"enabled": True, "allowedCIDRs": ["192.0.2.0/24"]}})
+
+    assert stage.turn() == Again(0.0, "make network k8s-clusterapi-cluster-team-blue")
+    stage.turn()
+
+    assert stage.told("NetworkReady")[0] == "True"
+
+
+def test_a_cluster_and_its_end_stay_within_their_requests() -> None:
+    """Counted without polls of the load balancer: lists, look-ups and writes."""
+    stage = Stage(a_memory_cloud(clock=lambda: 0.0))
+    stage.cloud.world.balancer_looks = stage.cloud.world.removal_looks = 0
+
+    stage.settle()
+
+    assert sum(stage.cloud.calls.values()) <= 22
+    stage.cloud.calls.clear()
+    stage.turn()
+    assert sum(stage.cloud.calls.values()) == 0
