@@ -237,7 +237,9 @@ class MemoryServer(_Store):
         """Apply a merge patch as someone else would, status included."""
         return self._replace(plural, merged(self.objects[plural, ObjectKey(namespace, name)], patch))
 
-    def request(self, method: str, path: str, *, params: Params | None = None, body: Any = None) -> bytes:
+    def request(
+        self, method: str, path: str, *, params: Params | None = None, body: Any = None, timeout: float | None = None
+    ) -> bytes:
         """Carry out one request."""
         self.requests.append((method, path))
         fault = next((fault for fault in self.faults if fault.meets(method, path)), None)

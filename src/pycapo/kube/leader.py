@@ -130,7 +130,7 @@ class Election:
                 "metadata": metadata,
                 "spec": self._spec({}),
             }
-            self._transport.request("POST", self._collection, body=body)
+            self._send("POST", self._collection, body)
             return True
         spec = lease.get("spec") or {}
         if spec != self._seen[0]:
@@ -162,12 +162,16 @@ class Election:
 
     def _read(self) -> Wire | None:
         try:
-            found: Wire = msgspec.json.decode(self._transport.request("GET", f"{self._collection}/{self.name}"))
+            found: Wire = msgspec.json.decode(self._send("GET", f"{self._collection}/{self.name}"))
         except NotFound:
             return None
         return found
 
     def _write(self, lease: Wire, spec: Wire) -> None:
         """Replace the Lease; its resourceVersion in the body lets only one of several contenders through."""
-        self._transport.request("PUT", f"{self._collection}/{self.name}", body={**lease, "spec": spec})
+        self._send("PUT", f"{self._collection}/{self.name}", {**lease, "spec": spec})
         self._seen = (spec, time.monotonic())
+
+    def _send(self, method: str, path: str, body: Wire | None = None) -> bytes:
+        # One request that hangs must leave time for another before the Lease is lost.
+        return self._transport.request(method, path, body=body, timeout=self._terms.renew / 2)

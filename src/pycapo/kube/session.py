@@ -48,8 +48,10 @@ class Lines(Protocol):
 class Transport(Protocol):
     """What the typed client needs of HTTP; tests have one without a network."""
 
-    def request(self, method: str, path: str, *, params: Params | None = None, body: Any = None) -> bytes:
-        """Return the body of a successful answer, else raise a KubeError."""
+    def request(
+        self, method: str, path: str, *, params: Params | None = None, body: Any = None, timeout: float | None = None
+    ) -> bytes:
+        """Return the body of a successful answer, else raise a KubeError; `timeout` in seconds for the usual one."""
         ...
 
     def stream(self, path: str, *, params: Params, idle: float) -> contextlib.AbstractContextManager[Lines]:
@@ -109,22 +111,26 @@ class Session:
         self._loaded = time.monotonic()
         self._client = _open(load(), timeout)
 
-    def request(self, method: str, path: str, *, params: Params | None = None, body: Any = None) -> bytes:
-        """Return the body of a successful answer, else raise a KubeError."""
+    def request(
+        self, method: str, path: str, *, params: Params | None = None, body: Any = None, timeout: float | None = None
+    ) -> bytes:
+        """Return the body of a successful answer, else raise a KubeError; `timeout` in seconds for the usual one."""
         try:
-            return self._request(method, path, params=params, body=body)
+            return self._request(method, path, params=params, body=body, timeout=timeout or self._timeout)
         except Unauthorized:
             self._reload(0.0)
         except Unreachable:
             if not self._reload(_RELOAD_EVERY) or method != "GET":
                 raise
-        return self._request(method, path, params=params, body=body)
+        return self._request(method, path, params=params, body=body, timeout=timeout or self._timeout)
 
-    def _request(self, method: str, path: str, *, params: Params | None, body: Any) -> bytes:
+    def _request(self, method: str, path: str, *, params: Params | None, body: Any, timeout: float) -> bytes:
         content = None if body is None else msgspec.json.encode(body)
         headers = {"Content-Type": _CONTENT_TYPE.get(method, "application/json")} if content else {}
         try:
-            response = self._client.request(method, path, params=params, content=content, headers=headers)
+            response = self._client.request(
+                method, path, params=params, content=content, headers=headers, timeout=timeout
+            )
         except (httpx2.HTTPError, OSError, ConfigError) as error:
             raise _unreachable(method, path, error) from error
         metrics.REQUESTS.labels(method, str(response.status_code)).inc()

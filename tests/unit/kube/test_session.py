@@ -21,6 +21,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     token = "good"
     answer: tuple[int, dict[str, Any]] = (200, {"ok": True})
     headers_out: dict[str, str] = {}
+    delay = 0.0
 
     def do_GET(self) -> None:
         known = self.headers["Authorization"] == f"Bearer {self.token}"
@@ -35,6 +36,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.wfile.flush()
             time.sleep(3)
             return
+        time.sleep(self.delay)
         self.send_response(status)
         content = json.dumps(body).encode()
         for name, value in {"Content-Length": str(len(content)), **self.headers_out}.items():
@@ -56,6 +58,7 @@ def handler() -> Iterator[tuple[type[Handler], str]]:
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Mine)
     server.daemon_threads = True
+    server.handle_error = lambda request, address: None  # type: ignore[method-assign] # a client that left early is what some tests are about
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     yield Mine, f"http://127.0.0.1:{server.server_address[1]}"
     server.shutdown()
@@ -192,3 +195,12 @@ def test_a_stream_is_cut_off_by_another_thread(session: Session) -> None:
     streams[0].cut()
 
     assert ended.wait(2.0)
+
+
+def test_a_request_may_have_a_shorter_time_than_the_others(
+    handler: tuple[type[Handler], str], session: Session
+) -> None:
+    handler[0].delay = 1.0
+
+    with pytest.raises(Unreachable, match="ReadTimeout"):
+        session.request("PATCH", "/x", body={}, timeout=0.1)

@@ -45,7 +45,9 @@ class Server:
         self.watched: list[str] = []
         self.asked: list[dict[str, str]] = []
 
-    def request(self, method: str, path: str, *, params: Params | None = None, body: Any = None) -> bytes:
+    def request(
+        self, method: str, path: str, *, params: Params | None = None, body: Any = None, timeout: float | None = None
+    ) -> bytes:
         answer = self.lists.pop(0)
         if isinstance(answer, Exception):
             raise answer
