@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What would be built is known without building: pinned roots, what is there already, what others installed."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from pycapo.lab import build, places
+from pycapo.lab.build import Built, find, loopback_only, missing, place
+from pycapo.lab.go_toolchain import is_wanted
+from pycapo.lab.places import Lab, LabError
+from pycapo.lab.programs import CLUSTER_API, ETCD, KUBERNETES, PROGRAMS
+
+BY_NAME = {program.name: program for program in PROGRAMS}
+
+
+@pytest.fixture(autouse=True)
+def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give each test an empty cache, and nothing that anybody installed."""
+    monkeypatch.setenv("PYCAPO_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("KUBEBUILDER_ASSETS", raising=False)
+    monkeypatch.setenv("PATH", "/nonexistent")
+
+
+def installed(folder: Path, name: str, answer: str) -> Path:
+    path = folder / name
+    path.write_text(f"#!/bin/sh\necho '{answer}'\n")
+    path.chmod(0o755)
+    return path
+
+
+def test_from_nothing_everything_is_built() -> None:
+    assert [program.name for program in missing()] == [program.name for program in PROGRAMS]
+
+
+def test_what_was_built_is_not_built_again() -> None:
+    etcd = BY_NAME["etcd"]
+    place(etcd).parent.mkdir(parents=True)
+    place(etcd).touch()
+
+    assert etcd not in missing()
+    assert find(etcd) == place(etcd)
+
+
+def test_a_build_that_was_cut_short_is_not_taken_for_a_program() -> None:
+    etcd = BY_NAME["etcd"]
+    place(etcd).parent.mkdir(parents=True)
+    place(etcd).with_name(".etcd.part").touch()
+
+    assert find(etcd) is None
+
+
+def test_an_installed_program_of_the_wanted_version_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = installed(tmp_path, "kube-apiserver", f"Kubernetes {KUBERNETES}")
+    monkeypatch.setenv("KUBEBUILDER_ASSETS", str(tmp_path))
+
+    assert find(BY_NAME["kube-apiserver"]) == path
+
+
+@pytest.mark.parametrize("answer", ["Client Version: v1.36.30", "Client Version: v1.28.3", "v1.36.3-rc.0", ""])
+def test_an_installed_program_of_another_version_is_not(
+    answer: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed(tmp_path, "kubectl", answer)
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    assert find(BY_NAME["kubectl"]) is None
+
+
+@pytest.mark.parametrize("root", ["kube", "etcd", "capi", "workload"])
+def test_every_module_that_is_required_has_its_checksum(root: str) -> None:
+    folder = next(program.folder for program in PROGRAMS if program.root == root)
+    replaced = dict(re.findall(r"^\t(\S+) => \S+ (\S+)$", (folder / "go.mod").read_text(), re.M))
+    required = re.findall(r"^\t([^\s]+\.[^\s]+) (v[^\s]+)(?: // indirect)?$", (folder / "go.mod").read_text(), re.M)
+    sums = (folder / "go.sum").read_text()
+
+    lacking = [name for name, version in required if f"{name} {replaced.get(name, version)}/go.mod " not in sums]
+
+    assert required
+    assert not lacking
+
+
+def test_the_roots_name_the_versions_that_the_lab_says_it_runs() -> None:
+    for root, line in (
+        ("kube", f"k8s.io/kubernetes {KUBERNETES}"),
+        ("etcd", f"go.etcd.io/etcd/server/v3 {ETCD}"),
+        ("capi", f"sigs.k8s.io/cluster-api {CLUSTER_API}"),
+        ("workload", f"sigs.k8s.io/cluster-api/test {CLUSTER_API}"),
+    ):
+        folder = next(program.folder for program in PROGRAMS if program.root == root)
+        assert line in (folder / "go.mod").read_text()
+
+
+def test_a_manager_is_bound_to_loopback() -> None:
+    source = "server := webhook.NewServer(\n\twebhook.Options{\n\t\tPort: port,\n\t})"
+
+    assert re.search(r'webhook\.Options\{\s*Host: "127\.0\.0\.1",\s*Port: port', loopback_only(source))
+
+
+@pytest.mark.parametrize("source", ["package main", "webhook.Options{} webhook.Options{}"])
+def test_a_manager_that_changed_its_shape_is_not_guessed_at(source: str) -> None:
+    with pytest.raises(LabError, match=r"expected once, found \d times"):
+        loopback_only(source)
+
+
+@pytest.mark.parametrize(
+    ("version", "wanted"),
+    [("go version go1.26.8 linux/amd64", True), ("go1.27rc1", True), ("go version go1.25.9 linux", False), ("", False)],
+)
+def test_an_older_go_is_not_used(version: str, wanted: bool) -> None:
+    assert is_wanted(version) is wanted
+
+
+def test_the_lab_links_to_programs_and_follows_a_new_version(tmp_path: Path) -> None:
+    lab = Lab("test", tmp_path, {}, 1)
+    Built({"kubectl": tmp_path / "old"}, tmp_path).link(lab)
+
+    folder = Built({"kubectl": tmp_path / "new"}, tmp_path).link(lab)
+
+    assert (folder / "kubectl").readlink() == tmp_path / "new"
+
+
+def test_pruning_keeps_the_programs() -> None:
+    for name in ("gocache", "gomod", "bin"):
+        (places.cache() / name).mkdir(parents=True)
+
+    build.prune()
+
+    assert [path.name for path in places.cache().iterdir()] == ["bin"]
