@@ -7,8 +7,6 @@ loopback network) is put right in the copy by `cloud_template`.
 
 from __future__ import annotations
 
-import io
-from collections.abc import Mapping
 from typing import Any
 
 import openstack
@@ -70,11 +68,10 @@ def connect(lab: Lab, name: str = ADMIN) -> Connection:
 
 def make_identities(site: Site) -> None:
     """Make projects, users and the catalog; only Keystone has to run."""
-    identity = connect(site.lab).identity
+    identity: Any = connect(site.lab).identity  # the SDK's type is a union with a version long gone
     roles = {role.name: role for role in identity.roles()}
     for name in ("service", "load-balancer_member", "load-balancer_admin"):
-        roles.setdefault(name, None)
-        roles[name] = roles[name] or identity.create_role(name=name)
+        roles[name] = roles.get(name) or identity.create_role(name=name)
     service_project = identity.create_project(name="service", domain_id="default")
     for name, (kind, path) in SERVICES.items():
         _make_user(identity, name, service_project, [roles["admin"], roles["service"]])
@@ -115,14 +112,14 @@ def _make_user(identity: Any, name: str, project: Any, roles: list[Any]) -> None
 
 def _make_image(admin: Connection) -> None:
     """Make an image that is named like one for Cluster API and holds next to nothing: no hypervisor reads it."""
-    properties: Mapping[str, str] = {"os_distro": "ubuntu", "os_version": "24.04", "hw_qemu_guest_agent": "yes"}
+    properties: dict[str, Any] = {"os_distro": "ubuntu", "os_version": "24.04", "hw_qemu_guest_agent": "yes"}
     admin.image.create_image(
         name=IMAGE,
         disk_format="raw",
         container_format="bare",
         visibility="public",
         tags=["kube-v1.36"],
-        data=io.BytesIO(b"lab\n" * 256),
+        data=b"lab\n" * 256,
         validate_checksum=False,
         **properties,
     )

@@ -323,10 +323,13 @@ def _backend(zone: str) -> dict[str, Setting]:
     return {"volume_driver": driver, "volume_backend_name": zone, "backend_availability_zone": zone}
 
 
+_SCARCE = ("quota_network", "quota_subnet", "quota_router", "quota_floatingip", "quota_security_group")
+
+
 def _neutron_quotas(*, small: bool) -> dict[str, Setting]:
     if small:
-        names = ("network", "subnet", "router", "floatingip", "security_group")
-        return {f"quota_{name}": 2 for name in names} | {"quota_port": 8, "quota_security_group_rule": 20}
+        few: dict[str, Setting] = dict.fromkeys(_SCARCE, 2)
+        return few | {"quota_port": 8, "quota_security_group_rule": 20}
     return {
         "quota_network": 100,
         "quota_subnet": 100,

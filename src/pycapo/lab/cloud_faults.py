@@ -120,7 +120,7 @@ class Faults:
 
 
 def _request_rule(service: str, method: str | None, path: str, options: dict[str, Any]) -> Rule:
-    matching = {key: options.pop(key) for key in ("agent", "times", "skip") if key in options}
+    matching: Rule = {key: options.pop(key) for key in ("agent", "times", "skip") if key in options}
     where = {"service": service, "method": method, "path": path}
     return {"id": _number(), **where, "agent": "^pycapo/", **matching, "action": options}
 

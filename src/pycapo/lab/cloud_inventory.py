@@ -64,7 +64,8 @@ class Difference:
 def snapshot(lab: Lab, *, project: str = TENANT) -> Snapshot:
     """Return what a project of the lab has now; servers and volumes in deletion are still there."""
     admin = connect(lab)
-    number = admin.identity.find_project(project, ignore_missing=False).id
+    identity: Any = admin.identity  # the SDK's type is a union with a version long gone
+    number = identity.find_project(project, ignore_missing=False).id
     with ThreadPoolExecutor(4) as pool:
         parts = [pool.submit(look, admin, number) for look in (_networks, _computes, _volumes, _balancers)]
         keypairs = pool.submit(_keypairs, lab, project)
