@@ -55,7 +55,7 @@ class Place(msgspec.Struct):
 
     def balancer(self, subnet: Any) -> Any:
         monitor = {"type": "TCP", "delay": 5, "timeout": 3, "max_retries": 3}
-        pool = {"protocol": "TCP", "lb_algorithm": "ROUND_ROBIN", "healthmonitor": monitor}
+        pool = {"name": self.owner, "protocol": "TCP", "lb_algorithm": "ROUND_ROBIN", "healthmonitor": monitor}
         listener = {"protocol": "TCP", "protocol_port": 6443, "default_pool": pool}
         body = {"name": self.owner, "vip_subnet_id": subnet.id, "listeners": [listener]}
         return self.make(Kind.LOAD_BALANCER, "balancer", body)
