@@ -39,6 +39,8 @@ def too_many(path: Path, node: Definition) -> str | None:
         return f"{where}: class of {body_lines(node)} lines" if body_lines(node) >= 150 else None
     arguments = [arg.arg for arg in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
     count = len([name for name in arguments if name not in {"self", "cls"}])
+    if "cli" in path.parts:
+        count -= len(node.args.kwonlyargs)  # to typer a flag is a keyword parameter
     if body_lines(node) > 50:
         return f"{where}: body of {body_lines(node)} lines"
     return f"{where}: {count} parameters" if count > 5 else None
@@ -62,7 +64,9 @@ def test_every_file_names_its_licence_and_says_what_it_is_for() -> None:
         text = path.read_text()
         if not text:
             continue
-        assert text.removeprefix("#!/usr/bin/env python3\n").startswith("# SPDX-License-Identifier: Apache-2.0\n"), name_of(path)
+        assert text.removeprefix("#!/usr/bin/env python3\n").startswith("# SPDX-License-Identifier: Apache-2.0\n"), (
+            name_of(path)
+        )
         assert ast.get_docstring(ast.parse(text)), f"{name_of(path)} has no docstring"
 
 

@@ -13,7 +13,7 @@ from prometheus_client import REGISTRY
 from pycapo.api.capi import CLUSTER_NAME_LABEL, Machine
 from pycapo.api.conversion import convert
 from pycapo.api.machine import OpenStackMachine
-from pycapo.api.v1alpha1 import OpenStackFloatingIPPool, OpenStackNetworkAttachment, OpenStackServer
+from pycapo.api.v1alpha1 import OpenStackFloatingIPPool, OpenStackNetworkAttachment
 from pycapo.cloud.login import Clouds
 from pycapo.cloud.metrics import prometheus_recorder
 from pycapo.controllers import cluster, machine, server
@@ -27,6 +27,7 @@ from pycapo.kube.kube import Kube
 from pycapo.kube.leader import Election, Terms
 from pycapo.kube.manager import Manager
 from pycapo.kube.session import Session
+from pycapo.webhooks.metrics import prometheus_observer
 from pycapo.webhooks.server import WebhookServer
 
 LEASE = "controller-leader-election-capo"
@@ -47,10 +48,11 @@ def seconds(text: str) -> float:
         raise typer.BadParameter(f"{text!r} is not a duration such as 10m or 15s") from None
 
 
-
-def run(
+def run(  # noqa: PLR0913 - to typer a flag is a parameter
     *,
-    kubeconfig: Annotated[Path | None, typer.Option(help="Credentials; in a pod its service account by default.")] = None,
+    kubeconfig: Annotated[
+        Path | None, typer.Option(help="Credentials; in a pod its service account by default.")
+    ] = None,
     namespace: Annotated[str, typer.Option(help="Watch one namespace only; all by default.")] = "",
     watch_filter: Annotated[
         str, typer.Option(help="Only objects whose label cluster.x-k8s.io/watch-filter has this value.")
@@ -86,7 +88,13 @@ def run(
     )
     webhooks = None
     if webhook_port:
-        webhooks = WebhookServer(webhook_host or default_host(kubeconfig), webhook_port, webhook_cert_dir, convert=convert)
+        webhooks = WebhookServer(
+            webhook_host or default_host(kubeconfig),
+            webhook_port,
+            webhook_cert_dir,
+            convert=convert,
+            observe=prometheus_observer(REGISTRY),
+        )
     raise typer.Exit(_serve(manager, webhooks, health_addr, diagnostics_address))
 
 

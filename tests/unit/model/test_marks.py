@@ -20,7 +20,12 @@ def test_a_mark_is_found_again_wherever_it_was_written(role: str, description: s
     assert find_mark(metadata={METADATA_KEY: mark.tag}) == mark
 
 
-@pytest.mark.parametrize("text", ["", "pycapo", "pycapo:short:x", "pycapo:aaaaaaaaaaaa:", "xpycapo:aaaaaaaaaaaa:x", "other:aaaaaaaaaaaa:x"])
+OWNER = "a" * 12
+
+
+@pytest.mark.parametrize(
+    "text", ["", "pycapo", "pycapo:short:x", f"pycapo:{OWNER}:", f"xpycapo:{OWNER}:x", f"other:{OWNER}:x"]
+)
 def test_what_only_resembles_a_mark_is_none(text: str) -> None:
     assert parse_mark(text) is None
     assert find_mark(tags=[text], description=f"[{text}]", metadata={METADATA_KEY: text}) is None
