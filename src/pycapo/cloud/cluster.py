@@ -70,6 +70,8 @@ def _found(cloud: Cloud, cluster: OpenStackCluster, picture: Picture, owned: Own
     """What the references match, and what hangs on the answers: the subnets of a network, the network of a subnet."""
     found: dict[str, tuple[Record, ...]] = {}
     for path, (kind, query) in lookups.items():
+        if kind is Kind.LOAD_BALANCER_FLAVOR and (SERVICE not in cloud.services() or owned.get(Kind.LOAD_BALANCER)):
+            continue  # only a load balancer that is still to be made needs its flavor
         known = _known(cluster, picture, owned, path, query)
         found[path] = cloud.find(kind, query) if known is None else (known,)
     spec = cluster.spec

@@ -28,7 +28,16 @@ from pycapo.model.steps import Delete
 
 _LONG, _SHORT, _EMPTY = 60.0, 2.0, 3.0  # seconds that an answer to `find` is kept
 _LASTING = frozenset(
-    {Kind.NETWORK, Kind.SUBNET, Kind.ROUTER, Kind.SECURITY_GROUP, Kind.IMAGE, Kind.FLAVOR, Kind.SERVER_GROUP}
+    {
+        Kind.NETWORK,
+        Kind.SUBNET,
+        Kind.ROUTER,
+        Kind.SECURITY_GROUP,
+        Kind.LOAD_BALANCER_FLAVOR,
+        Kind.IMAGE,
+        Kind.FLAVOR,
+        Kind.SERVER_GROUP,
+    }
 )
 _EXTENSIONS_KEPT, _ZONES_KEPT = 3600.0, 300.0  # seconds
 _PARENTS_AGE = 5.0  # seconds: how old the list of load balancers and pools may be by which parts are listed

@@ -68,6 +68,7 @@ TABLE: Mapping[Kind, Rest] = {
     Kind.TRUNK: _rest(NETWORK, "/trunks", "trunk", records.Trunk, by_project=True),
     Kind.FLOATING_IP: _rest(NETWORK, "/floatingips", "floatingip", records.FloatingIP, by_project=True),
     Kind.LOAD_BALANCER: _rest(BALANCER, "/lbaas/loadbalancers", "loadbalancer", records.LoadBalancer, by_project=True),
+    Kind.LOAD_BALANCER_FLAVOR: _rest(BALANCER, "/lbaas/flavors", "flavor", records.LoadBalancerFlavor),
     Kind.LISTENER: _rest(BALANCER, "/lbaas/listeners", "listener", records.Listener, by_project=True),
     Kind.POOL: _rest(BALANCER, "/lbaas/pools", "pool", records.Pool, by_project=True),
     Kind.HEALTH_MONITOR: _rest(

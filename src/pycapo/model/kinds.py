@@ -20,6 +20,7 @@ class Kind(StrEnum):
     TRUNK = "trunk"
     FLOATING_IP = "floating IP"
     LOAD_BALANCER = "load balancer"
+    LOAD_BALANCER_FLAVOR = "load balancer flavor"
     LISTENER = "listener"
     POOL = "pool"
     HEALTH_MONITOR = "health monitor"

@@ -185,6 +185,10 @@ class LoadBalancer(Record, frozen=True, kw_only=True):
     availability_zone: str | None = None
 
 
+class LoadBalancerFlavor(Record, frozen=True, kw_only=True):
+    """An Octavia flavor: a size of load balancers that the operator of the cloud offers."""
+
+
 class Listener(Record, frozen=True, kw_only=True):
     """An Octavia listener."""
 

@@ -8,6 +8,7 @@ Rule: Octavia takes one change at a time; so a plan holds at most one step for a
 """
 
 import ipaddress
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,7 +17,7 @@ import msgspec
 from pycapo.api.cluster import APIServerLoadBalancerMonitor
 from pycapo.model import names
 from pycapo.model.kinds import Kind
-from pycapo.model.records import HealthMonitor, Listener, LoadBalancer, Network, Pool, Record
+from pycapo.model.records import HealthMonitor, Listener, LoadBalancer, LoadBalancerFlavor, Network, Pool, Record
 from pycapo.model.seen import Seen
 from pycapo.model.steps import Create, Delete, Key, Plan, Ref, Step, Update, Wait
 from pycapo.plan import roles
@@ -30,7 +31,7 @@ PATH = "spec.apiServer.managedLoadBalancer"
 SERVICE = "load-balancer"
 POLL = 2.0
 """Seconds until a load balancer in transition is looked at again."""
-_UUID = 36
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}")
 
 
 class Front(msgspec.Struct, frozen=True):
@@ -48,10 +49,11 @@ def plan_balancer(asked: Asked, seen: Seen, ground: Ground, way: Way | None) -> 
     there, taken = kept(asked, seen, Key(Kind.LOAD_BALANCER, roles.LOAD_BALANCER), LoadBalancer)
     front, told = _front(asked, seen, ground, way)
     if there is None:
-        waits = tuple(wait for wait in (front, *told, *_unusable(asked)) if isinstance(wait, Wait))
-        if isinstance(front, Wait) or _unusable(asked):
+        flavor = _flavor(asked, seen)
+        waits = tuple(wait for wait in (front, *told, flavor) if isinstance(wait, Wait))
+        if isinstance(front, Wait) or isinstance(flavor, Wait):
             return Plan(waits=waits), None
-        return Plan(steps=(_creation(asked, front),), waits=waits), None
+        return Plan(steps=(_creation(asked, front, flavor),), waits=waits), None
     status = there.provisioning_status
     if status == "ERROR":
         return Plan(waits=(_broken(there), *told)), there
@@ -84,13 +86,21 @@ def _broken(there: LoadBalancer) -> Wait:
     return Wait(condition=CONDITION, reason="LoadBalancerError", message=message, after=60.0)
 
 
-def _unusable(asked: Asked) -> tuple[Wait, ...]:
-    """A flavor is known to Octavia by its id alone."""
+def flavor_name(asked: Asked) -> str | None:
+    """The name of the Octavia flavor that the spec asks for; None for none, or when it is given by its UUID."""
     flavor = asked.balancer.flavor if asked.balancer else None
-    if not flavor or len(flavor) == _UUID:
-        return ()
-    message = f'flavor "{flavor}" by name is not supported yet: give the id of the Octavia flavor'
-    return (Wait(condition=CONDITION, reason="NotYetSupported", message=message, path=f"{PATH}.flavor", after=None),)
+    return flavor if flavor and not _UUID.fullmatch(flavor) else None
+
+
+def _flavor(asked: Asked, seen: Seen) -> str | Wait | None:
+    """The id of the Octavia flavor; a Wait when the name means none or several."""
+    name = flavor_name(asked)
+    if name is None:
+        return (asked.balancer.flavor if asked.balancer else None) or None
+    path, kind = f"{PATH}.flavor", Kind.LOAD_BALANCER_FLAVOR
+    found = [item for item in seen.found.get(path, ()) if isinstance(item, LoadBalancerFlavor)]
+    chosen = choose_one(found, path=path, kind=kind, wanted=f'name "{name}"', condition=CONDITION)
+    return chosen if isinstance(chosen, Wait) else chosen.id
 
 
 def _front(asked: Asked, seen: Seen, ground: Ground, way: Way | None) -> tuple[Front | Wait, tuple[Wait, ...]]:
@@ -161,14 +171,14 @@ def _ports(asked: Asked) -> tuple[int, ...]:
     return tuple(dict.fromkeys((asked.api_port, *(extra or ()))))
 
 
-def _creation(asked: Asked, front: Front) -> Create:
+def _creation(asked: Asked, front: Front, flavor: str | None) -> Create:
     """The load balancer with all its parts."""
     wanted = asked.balancer
     optional = {
         "vip_address": wanted_vip(asked),
         "vip_subnet_id": front.subnet,
         "provider": wanted.provider if wanted else None,
-        "flavor_id": wanted.flavor if wanted else None,
+        "flavor_id": flavor,
         "availability_zone": wanted.availability_zone if wanted else None,
     }
     body: dict[str, Any] = {

@@ -59,6 +59,8 @@ def _external(wanted: NetworkParam | None) -> Mapping[str, str]:
 
 def _balancer(asked: Asked) -> Iterator[tuple[str, Lookup]]:
     wanted = asked.balancer
+    if flavor := balancer.flavor_name(asked):
+        yield f"{balancer.PATH}.flavor", (Kind.LOAD_BALANCER_FLAVOR, {"name": flavor})
     if wanted and wanted.network:
         yield f"{balancer.PATH}.network", (Kind.NETWORK, query_of(wanted.network))
     if wanted and wanted.subnets:

@@ -15,6 +15,7 @@ from pycapo.model.records import (
     HealthMonitor,
     Listener,
     LoadBalancer,
+    LoadBalancerFlavor,
     Network,
     Owned,
     Pool,
@@ -23,7 +24,8 @@ from pycapo.model.records import (
     Subnet,
 )
 from pycapo.model.steps import Create, Delete, Plan, Step, Update
-from pycapo.plan.balancer import plan_balancer
+from pycapo.plan.balancer import PATH, plan_balancer
+from pycapo.plan.lookups import lookups
 from pycapo.plan.network import Ground, Site
 from pycapo.plan.router import Way
 
@@ -111,11 +113,30 @@ def test_ovn_spreads_by_source() -> None:
     assert created(planned(provider="ovn")).body["listeners"][0]["default_pool"]["lb_algorithm"] == "SOURCE_IP_PORT"
 
 
-def test_a_flavor_by_name_is_told_and_not_ignored() -> None:
-    plan = planned(flavor="large")
+def flavors(*ids: str) -> dict[str, Any]:
+    return {"found": {f"{PATH}.flavor": tuple(LoadBalancerFlavor(id=id, name="large") for id in ids)}}
+
+
+def test_a_flavor_by_name_is_sent_by_its_id() -> None:
+    assert created(planned(flavor="large", fields=flavors("f-1"))).body["flavor_id"] == "f-1"
+
+
+@pytest.mark.parametrize("ids", [(), ("f-1", "f-2")])
+def test_an_unknown_or_ambiguous_flavor_is_told_before_anything_is_made(ids: tuple[str, ...]) -> None:
+    plan = planned(flavor="large", fields=flavors(*ids))
 
     assert plan.steps == ()
-    assert plan.waits[0].reason == "NotYetSupported"
+    assert plan.waits[0].path == f"{PATH}.flavor"
+    assert 'name "large"' in plan.waits[0].message
+
+
+def test_only_names_of_flavors_are_looked_up() -> None:
+    def wanted(flavor: str) -> bool:
+        api = {"managedLoadBalancer": {"enabled": True, "flavor": flavor}}
+        return f"{PATH}.flavor" in lookups(asked(apiServer=api))
+
+    assert wanted("large")
+    assert not wanted("3fa85f64-5717-4562-b3fc-2c963f66afa6")
 
 
 def test_the_fixed_ip_is_the_vip() -> None:
