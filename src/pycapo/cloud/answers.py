@@ -35,10 +35,17 @@ _BY_STATUS: Mapping[int, type[CloudError]] = {
 
 def decode(content: bytes, envelope: str, as_type: type[T], kind: Kind) -> T:
     """What is in an envelope of an answer; raises CloudError where it is not what the API promises."""
+    inside = read(content, dict[str, msgspec.Raw], kind)
+    if envelope not in inside:
+        raise errors.RetryNow(f'The answer about a {kind} could not be read: it has no "{envelope}"')
+    return read(inside[envelope], as_type, kind)
+
+
+def read(content: bytes | msgspec.Raw, as_type: type[T], kind: Kind) -> T:
+    """An answer without an envelope; raises CloudError where it is not what the API promises."""
     try:
-        inside = msgspec.json.decode(content, type=dict[str, msgspec.Raw])
-        return msgspec.json.decode(inside[envelope], type=as_type)
-    except (msgspec.DecodeError, KeyError) as error:
+        return msgspec.json.decode(content, type=as_type)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise errors.RetryNow(f"The answer about a {kind} could not be read: {error!r}") from error
 
 
@@ -85,7 +92,7 @@ def message_of(content: bytes) -> str:
     """The service's own text: NeutronError.message, badRequest.message, faultstring, error.message, or the bare text."""
     try:
         body = msgspec.json.decode(content)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         text = _MARKUP.sub(" ", content.decode("utf-8", "replace"))
         return " ".join(text.split())[:_LONGEST]
     return " ".join(_message_in(body).split())

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from pycapo.cloud.answers import decode
+from pycapo.cloud.answers import decode, read
 from pycapo.cloud.inventory import PARTS, Inventory
 from pycapo.model.kinds import Kind
 from pycapo.model.records import HealthMonitor, Listener, LoadBalancer, Member, Owned, Pool, Record
@@ -31,7 +31,7 @@ def parts_of(content: bytes) -> Iterator[tuple[Kind, Record]]:
     for listener in full.listeners:
         yield Kind.LISTENER, msgspec.structs.replace(listener, loadbalancers=owner)
     for raw in full.pools:
-        pool, parts = msgspec.json.decode(raw, type=Pool), msgspec.json.decode(raw, type=_PoolParts)
+        pool, parts = read(raw, Pool, Kind.POOL), read(raw, _PoolParts, Kind.POOL)
         yield (
             Kind.POOL,
             msgspec.structs.replace(

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from pycapo.cloud.answers import decode, has_next
+from pycapo.cloud.answers import decode, has_next, read
 from pycapo.cloud.errors import NotFound
 from pycapo.cloud.matching import matches
 from pycapo.cloud.rest import IMAGE, NETWORK, TABLE, Rest
@@ -59,7 +59,7 @@ def get(wire: Wire, kind: Kind, id: str, parent: str | None = None) -> Record:
     path = f"{rest.path.format(parent=parent)}/{quote(id, safe='')}"
     content = wire.request(Ask(verb="GET", service=rest.service, path=path, kind=kind))
     if rest.service is IMAGE:
-        return msgspec.json.decode(content, type=rest.record)
+        return read(content, rest.record, kind)
     return decode(content, rest.one, rest.record, kind)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from pycapo.cloud.answers import read
 from pycapo.cloud.inventory import Inventory
 from pycapo.cloud.rest import NETWORK, TABLE
 from pycapo.cloud.wire import Ask, Wire
@@ -32,7 +33,7 @@ class _Interface(msgspec.Struct, frozen=True):
 def join_router(wire: Wire, inventory: Inventory, router_id: str, body: Mapping[str, Any]) -> Port:
     """Add an interface to a router; the record is its port as far as the answer tells."""
     content = _router_action(wire, router_id, "add_router_interface", body)
-    made = msgspec.json.decode(content, type=_Interface)
+    made = read(content, _Interface, Kind.ROUTER_INTERFACE)
     subnet = inventory.get(Kind.SUBNET, made.subnet_id)
     address = (subnet.gateway_ip or "") if isinstance(subnet, Subnet) and "subnet_id" in body else ""
     port = Port(
@@ -50,7 +51,7 @@ def join_router(wire: Wire, inventory: Inventory, router_id: str, body: Mapping[
 def leave_router(wire: Wire, inventory: Inventory, router_id: str, port_id: str, body: Mapping[str, Any]) -> None:
     """Remove an interface by its port, or by `subnet_id` in the body."""
     content = _router_action(wire, router_id, "remove_router_interface", body or {"port_id": port_id})
-    inventory.drop(Kind.PORT, {port_id, msgspec.json.decode(content, type=_Interface).port_id})
+    inventory.drop(Kind.PORT, {port_id, read(content, _Interface, Kind.ROUTER_INTERFACE).port_id})
 
 
 def _router_action(wire: Wire, router_id: str, action: str, body: Mapping[str, Any]) -> bytes:

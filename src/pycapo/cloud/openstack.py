@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from pycapo.cloud import listing, network, writes
+from pycapo.cloud.answers import read
 from pycapo.cloud.balancer import pools_with_members
 from pycapo.cloud.cloud import BULK
 from pycapo.cloud.errors import NotFound
@@ -153,11 +154,11 @@ class OpenStack:
 
     def _read_extensions(self) -> frozenset[str]:
         content = self._wire.request(Ask(verb="GET", service=NETWORK, path="/extensions", kind=Kind.NETWORK))
-        return frozenset(found.alias for found in msgspec.json.decode(content, type=_Extensions).extensions)
+        return frozenset(found.alias for found in read(content, _Extensions, Kind.NETWORK).extensions)
 
     def _read_zones(self) -> tuple[Zone, ...]:
         ask = Ask(verb="GET", service=COMPUTE, path="/os-availability-zone", kind=Kind.SERVER)
-        listed = msgspec.json.decode(self._wire.request(ask), type=_Zones).availabilityZoneInfo
+        listed = read(self._wire.request(ask), _Zones, Kind.SERVER).availabilityZoneInfo
         return tuple(Zone(zone.zoneName, zone.zoneState.available) for zone in listed)
 
 

@@ -24,7 +24,7 @@ def run(*arguments: str) -> Result:
 def printed(*arguments: str) -> list[dict[str, Any]]:
     result = run(*arguments)
     assert result.exit_code == 0, result.output
-    return list(yaml.safe_load_all(result.stdout))
+    return list(yaml.load_all(result.stdout, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
 
 
 def test_all_kinds_are_printed_in_the_order_of_their_names() -> None:
