@@ -13,8 +13,12 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: ## a cluster from manifest to running nodes on the embedded lab; DEMO="--keep" leaves it running
-	@$(RUN); pycapo lab demo --name demo $(DEMO)
+demo: ## a cluster from manifest to running nodes on a lab of its own; again on a running one: look at it once more
+	@$(RUN); pycapo lab demo
+
+.PHONY: demo-down
+demo-down: ## delete the demo's cluster, show that OpenStack is as it was before, and leave nothing running
+	@$(RUN); pycapo lab demo --delete
 
 .PHONY: test
 test: lint types layers ## everything that has to be true: linters, types, layers, then every test (the lab starts by itself)

@@ -8,6 +8,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from pycapo.cli.bench import bench
+from pycapo.cli.demo import demo
 from pycapo.deploy.components import components
 from pycapo.lab import build, life, process
 from pycapo.lab.cloud_bootstrap import TENANT
@@ -16,6 +18,8 @@ from pycapo.lab.places import Lab, LabError, find_lab, open_lab
 from pycapo.lab.progress import Progress
 
 app = typer.Typer(no_args_is_help=True, help="A management cluster and an OpenStack on this machine's loopback.")
+app.command()(demo)
+app.command()(bench)
 
 Name = Annotated[str, typer.Option("--name", help="Which lab; several can run side by side.")]
 _MEBIBYTE = 1 << 20

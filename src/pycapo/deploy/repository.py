@@ -38,9 +38,14 @@ def write_repository(folder: Path, options: Options | None = None, *, release: s
     variable = replace(chosen, arguments=(*chosen.arguments, *VARIABLES))
     (place / "infrastructure-components.yaml").write_text(text(components(variable)))
     shutil.copyfile(_found(_HERE / "metadata.yaml", _ROOT / "deploy" / "metadata.yaml"), place / "metadata.yaml")
-    for template in sorted(_found(_HERE / "templates", _ROOT / "templates").glob("cluster*.yaml")):
+    for template in sorted(templates().glob("cluster*.yaml")):
         shutil.copyfile(template, place / template.name)
     return place
+
+
+def templates() -> Path:
+    """Return the folder of the cluster templates, in a checkout as in an installed wheel."""
+    return _found(_HERE / "templates", _ROOT / "templates")
 
 
 def _found(*places: Path) -> Path:
