@@ -22,7 +22,7 @@ from pycapo.cloud.cloud import Cloud
 from pycapo.cloud.cluster import observe_cluster
 from pycapo.cloud.errors import CloudError
 from pycapo.controllers.identity import Clouds, open_cloud
-from pycapo.controllers.telling import give_up_for_now, next_look, tell_error, tell_login, tell_steps
+from pycapo.controllers.telling import give_up_for_now, next_look, tell_error, tell_login, tell_steps, tell_trouble
 from pycapo.kube import conditions
 from pycapo.kube.controller import Watch
 from pycapo.kube.kube import Kube
@@ -110,6 +110,7 @@ class ClusterLife(Life[OpenStackCluster]):
 
     def _act(self, obj: OpenStackCluster, cloud: Cloud, parts: Parts) -> Verdict:
         plan, generation = whole(parts), obj.metadata.generation or 0
+        tell_trouble(self._kube, obj, plan)
         done: list[Step] = []
         try:
             apply(plan, cloud, done=done)

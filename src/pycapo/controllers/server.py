@@ -21,7 +21,15 @@ from pycapo.cloud.cloud import Cloud
 from pycapo.cloud.errors import CloudError
 from pycapo.cloud.server import observe_server
 from pycapo.controllers.identity import Clouds, open_cloud
-from pycapo.controllers.telling import give_up_for_now, next_look, tell_error, tell_login, tell_plan, tell_steps
+from pycapo.controllers.telling import (
+    give_up_for_now,
+    next_look,
+    tell_error,
+    tell_login,
+    tell_plan,
+    tell_steps,
+    tell_trouble,
+)
 from pycapo.kube.controller import Watch
 from pycapo.kube.kube import Kube
 from pycapo.kube.life import Again, Gone, Life, Verdict
@@ -79,6 +87,7 @@ class ServerLife(Life[OpenStackServer]):
         obj.status = server_status(obj, seen, plan, made)
         tell_login(obj)
         tell_plan(obj, INSTANCE_READY, plan)
+        tell_trouble(self._kube, obj, plan)
         return next_look(plan)
 
     def retire(self, obj: OpenStackServer) -> Verdict:

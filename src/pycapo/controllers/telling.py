@@ -15,11 +15,27 @@ from pycapo.model.kinds import Kind
 from pycapo.model.steps import Create, Delete, Plan, Step
 from pycapo.plan.report import AUTHENTICATED, condition_of
 
+TROUBLE = frozenset(
+    {
+        *("NotFound", "Ambiguous", "InUse", "NoNetwork", "NoEndpoint", "NoClusterNetworkPort", "InvalidMachineSpec"),
+        *("NotSupported", "NotYetSupported", "TrunkNotSupported", "LoadBalancerServiceAbsent", "LoadBalancerError"),
+        *("UserDataTooLarge", "VolumeFailed", "PortLost", "InstanceStateError", "InstanceDeleted"),
+    }
+)
+"""Reasons of waits that somebody has to do something about."""
+
 
 def tell_plan(obj: Any, condition: str, plan: Plan) -> None:
     """Sets a condition from what is left to do: True when nothing is."""
     told = condition_of(condition, plan, obj.metadata.generation or 0)
     conditions.mark(obj, condition, status=told.status == "True", reason=told.reason, message=told.message)
+
+
+def tell_trouble(kube: Kube, obj: Any, plan: Plan) -> None:
+    """A Warning event for each wait that ends only when somebody mends something; the same one again is counted."""
+    for wait in plan.waits:
+        if wait.reason in TROUBLE:
+            kube.event(obj, "Warning", wait.reason, wait.told)
 
 
 def tell_error(obj: Any, condition: str, error: CloudError) -> None:

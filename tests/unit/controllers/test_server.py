@@ -157,3 +157,12 @@ def test_what_was_done_is_told_as_events_in_the_words_of_the_plan() -> None:
 
     assert ("Normal", "SuccessfulCreatePort", "worker-0 has no port worker-0-0 yet") in events
     assert ("Normal", "SuccessfulCreateServer", "there is no server worker-0 yet") in events
+
+
+def test_what_somebody_has_to_mend_is_told_as_a_warning_with_the_field() -> None:
+    alone = Alone(a_server(flavor="m9.nowhere"))
+    alone.settle()
+
+    warnings = [(reason, message) for type_, reason, message in alone.kube.events() if type_ == "Warning"]
+
+    assert warnings == [("NotFound", 'spec.flavor: no flavor matches name "m9.nowhere"')]
