@@ -191,8 +191,7 @@ def neutron(site: Site) -> Ini:
 def neutron_plugins(options: CloudOptions) -> list[str]:
     """Return Neutron's service plugins, as the options want them."""
     plugins = ["labsim.routing.LabRouterPlugin", *(["trunk"] if options.trunk else []), "qos", "segments"]
-    tags = "tag" if options.tag_creation else "labsim.tags.LaterTagPlugin"
-    return [*plugins, "network_ip_availability", tags, "revisions", "timestamp", "auto_allocate", "flavors"]
+    return [*plugins, "network_ip_availability", "tag", "revisions", "timestamp", "auto_allocate", "flavors"]
 
 
 def neutron_extension_drivers(options: CloudOptions) -> list[str]:

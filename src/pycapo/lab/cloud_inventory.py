@@ -115,7 +115,7 @@ def _volumes(admin: Connection, project: str) -> dict[str, dict[str, str]]:
 
 
 def _balancers(admin: Connection, project: str) -> dict[str, dict[str, str]]:
-    if not admin.config.get_session().get_endpoint(service_type="load-balancer"):
+    if not admin.has_service("load-balancer"):
         return {}
     found = {}
     for kind in BALANCER_KINDS:
