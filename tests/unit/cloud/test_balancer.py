@@ -68,7 +68,7 @@ def pool(cloud: OpenStack) -> Pool:
 def test_a_change_of_a_part_locks_the_load_balancer(
     octavia: FakeOpenStack, cloud: OpenStack, kind: Kind, id: str, path: str, one: str, body: dict[str, Any]
 ) -> None:
-    many = {**{name: items for name, items in THERE.items()}, "members": [MEMBER]}[f"{one}s"]
+    many = {**THERE, "members": [MEMBER]}[f"{one}s"]
     octavia.answers[f"PUT {LB}/{path}"] = Answer({one: {**many[0], **body}})
 
     cloud.update(kind, id, body, parent="po" if kind is Kind.MEMBER else None)

@@ -160,6 +160,21 @@ def test_only_what_moves_is_looked_at_often(status: str, lists: int) -> None:
     assert len(service.lists) == lists
 
 
+def test_a_list_that_took_long_is_not_asked_for_at_once_again() -> None:
+    service = Service()
+    service.networks = [a_server("BUILD")]
+    service.during = lambda: setattr(service, "now", service.now + 5.0)
+    service.inventory.look({Kind.SERVER}, max_age=300)
+
+    service.now = 15.0
+    service.inventory.look({Kind.SERVER}, max_age=300)
+    early = len(service.lists)
+    service.now = 21.0
+    service.inventory.look({Kind.SERVER}, max_age=300)
+
+    assert (early, len(service.lists)) == (1, 2)
+
+
 def test_what_has_just_been_asked_for_is_not_looked_at_yet() -> None:
     service = Service()
     service.networks = []

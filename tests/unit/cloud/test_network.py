@@ -59,11 +59,13 @@ def test_garbage_about_an_interface_is_a_cloud_that_failed_and_is_looked_at_agai
     fake.answers[f"PUT {NET}/routers/r1/{verb}_router_interface"] = Answer(garbage)
     cloud.look({Kind.PORT})
 
+    def act() -> object:
+        if verb == "remove":
+            return cloud.delete(Kind.ROUTER_INTERFACE, "p1", parent="r1")
+        return cloud.create(Kind.ROUTER_INTERFACE, [{"subnet_id": "s1"}], marks=[None], parent="r1")
+
     with pytest.raises(RetryNow, match="router interface could not be read"):
-        if verb == "add":
-            cloud.create(Kind.ROUTER_INTERFACE, [{"subnet_id": "s1"}], marks=[None], parent="r1")
-        else:
-            cloud.delete(Kind.ROUTER_INTERFACE, "p1", parent="r1")
+        act()
     cloud.look({Kind.PORT})
 
     assert fake.told.count(f"GET {NET}/ports") == 2

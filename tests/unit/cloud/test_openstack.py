@@ -308,7 +308,7 @@ def test_the_parts_that_come_with_a_load_balancer_are_seen_without_a_list(
 
 
 def test_a_new_member_shows_in_its_pool_and_locks_the_load_balancer(fake: FakeOpenStack, cloud: OpenStack) -> None:
-    fake.answers["POST /lb/v2.0/lbaas/loadbalancers"] = Answer({"loadbalancer": FULL}, 201)
+    fake.answers["POST /lb/v2.0/lbaas/loadbalancers"] = Answer({"loadbalancer": {**FULL, "provisioning_status": "ACTIVE"}}, 201)
     fake.answers["POST /lb/v2.0/lbaas/pools/po1/members"] = Answer({"member": {"id": "m1", "address": "10.6.0.9"}}, 201)
     cloud.create(Kind.LOAD_BALANCER, [{"name": "lb"}], marks=[MARK])
 
@@ -353,6 +353,18 @@ def test_what_was_found_is_kept_and_what_was_not_found_only_shortly(fake: FakeOp
 
     assert {records[0].id for records in found} == {"i1"}
     assert fake.told == ["GET /image/v2/images"]
+
+
+def test_what_was_found_is_looked_up_again_after_a_service_refused_it(fake: FakeOpenStack, cloud: OpenStack) -> None:
+    fake.answers["GET /image/v2/images"] = Answer({"images": [{"id": "i1", "name": "ubuntu", "status": "active"}]})
+    fake.answers["POST /compute/v2.1/servers"] = Answer({"badRequest": {"message": "Image i1 was not found"}}, 400)
+    cloud.find(Kind.IMAGE, {"name": "ubuntu"})
+    with pytest.raises(BadRequest):
+        cloud.create(Kind.SERVER, [{"name": "s", "imageRef": "i1"}], marks=[None])
+
+    cloud.find(Kind.IMAGE, {"name": "ubuntu"})
+
+    assert fake.told.count("GET /image/v2/images") == 2
 
 
 def test_image_tags_are_asked_for_one_by_one(fake: FakeOpenStack, cloud: OpenStack) -> None:
