@@ -7,8 +7,9 @@ Rule: it repeats what objects say and concludes nothing that no object says.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from types import MappingProxyType
+from dataclasses import dataclass, field
+from datetime import datetime
+from textwrap import shorten
 from typing import Any
 
 from pycapo.lab.kubeapi import KubeAPI
@@ -17,6 +18,7 @@ NAMESPACE = "default"
 _CAPI = "apis/cluster.x-k8s.io/v1beta2"
 _OPENSTACK = "apis/infrastructure.cluster.x-k8s.io/v1beta2"
 _LABEL = "cluster.x-k8s.io/cluster-name"
+_LONGEST = 160  # of what an event says; kubectl shows the rest
 _ROLE = "cluster.x-k8s.io/control-plane"
 # What Cluster API says of the whole; the rest repeats these or says how a change is going.
 CLUSTER_CONDITIONS = ("ControlPlaneInitialized", "ControlPlaneAvailable", "WorkersAvailable", "Available")
@@ -56,7 +58,7 @@ class Event:
     """An event about an object of the cluster."""
 
     uid: str
-    time: str
+    time: float
     about: str
     message: str
     warning: bool = False
@@ -69,7 +71,7 @@ class View:
     exists: bool = False
     deleting: bool = False
     wanted: int = 0
-    conditions: Mapping[str, Condition] = MappingProxyType({})
+    conditions: Mapping[str, Condition] = field(default_factory=dict)
     machines: tuple[Machine, ...] = ()
     events: tuple[Event, ...] = ()
 
@@ -86,8 +88,8 @@ class View:
         return self.exists and not self.deleting and self.wanted > 0 and whole and available.good
 
 
-def look(api: KubeAPI, name: str) -> View:
-    """Return what is known of the cluster now."""
+def look(api: KubeAPI, name: str, *, since: float = 0) -> View:
+    """Return what is known of the cluster now, and its events since a time (seconds since 1970)."""
     cluster = _one(api, _CAPI, "clusters", name)
     infrastructure = _one(api, _OPENSTACK, "openstackclusters", name)
     if not cluster and not infrastructure:
@@ -102,7 +104,7 @@ def look(api: KubeAPI, name: str) -> View:
         wanted=sum(parts) if all(parts) else 0,
         conditions=conditions,
         machines=_machines(api, name),
-        events=events_of(_items(api, f"api/v1/namespaces/{NAMESPACE}/events"), name),
+        events=events_of(_items(api, f"api/v1/namespaces/{NAMESPACE}/events"), name, since=since),
     )
 
 
@@ -132,17 +134,23 @@ def machine_of(thing: Mapping[str, Any]) -> Machine:
     )
 
 
-def events_of(items: Sequence[Mapping[str, Any]], name: str) -> tuple[Event, ...]:
-    """Return the events about OpenStack objects of a cluster, and warnings about its other ones, oldest first."""
+def events_of(items: Sequence[Mapping[str, Any]], name: str, *, since: float = 0) -> tuple[Event, ...]:
+    """Return the events about OpenStack objects of a cluster, and warnings about its other ones, oldest first.
+
+    Those of an earlier cluster of that name were before `since` (seconds since 1970).
+    """
     found = []
     for item in items:
         about, warning = item["involvedObject"], item["type"] == "Warning"
         ours = about["kind"].startswith("OpenStack") or warning
         if ours and (about["name"] == name or about["name"].startswith(f"{name}-")):
-            time = item.get("lastTimestamp") or item.get("eventTime") or item["metadata"]["creationTimestamp"]
-            text = one_line(item.get("message", ""))
+            stamp = item.get("lastTimestamp") or item.get("eventTime") or item["metadata"]["creationTimestamp"]
+            text = (
+                f"{item.get('reason', '')}: {shorten(one_line(item.get('message', '')), _LONGEST, placeholder=' ...')}"
+            )
+            time = datetime.fromisoformat(stamp).timestamp()
             found.append(Event(item["metadata"]["uid"], time, f"{about['kind']} {about['name']}", text, warning))
-    return tuple(sorted(found, key=lambda event: event.time))
+    return tuple(event for event in sorted(found, key=lambda event: event.time) if event.time >= int(since))
 
 
 def infrastructure_status(api: KubeAPI, name: str) -> dict[str, Any]:

@@ -154,7 +154,7 @@ def _follow(demo: Demo, began: float, title: str, ended: Callable[[View], bool])
     api, deadline = demo.api, time.monotonic() + demo.seconds
     with Story(demo.console, began=began, title=f"cluster {CLUSTER}: {title}") as story:
         while True:
-            view = look(api, CLUSTER)
+            view = look(api, CLUSTER, since=began)
             story.tell(view)
             if ended(view):
                 return view

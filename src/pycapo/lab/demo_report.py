@@ -15,8 +15,7 @@ _FIRST_ERROR = 400
 
 def request_table(requests: Sequence[Request]) -> Table:
     """Return the requests counted by service: reads, writes, and how many of them were answered with an error."""
-    title = "requests of pycapo to OpenStack (from the access log, User-Agent pycapo/...)"
-    table = Table(title=title, title_justify="left", show_footer=True)
+    table = Table(title="OpenStack requests of pycapo", title_justify="left", show_footer=True)
     services = sorted({request.service for request in requests})
     rows = {service: _counted([one for one in requests if one.service == service]) for service in services}
     total = _counted(requests)

@@ -29,7 +29,8 @@ class Progress:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._bars.stop()
+        if self.console.is_terminal:
+            self._bars.stop()
 
     @contextmanager
     def step(self, what: str) -> Iterator[None]:

@@ -70,14 +70,18 @@ def changes(before: View | None, after: View) -> Iterator[str]:
     for kind, condition in after.conditions.items():
         if _told(condition) != _told(old.conditions.get(kind)):
             yield f"cluster {kind}: {describe(condition)}"
+    yield from _machine_changes(old, after)
+    if old.exists and not after.exists:
+        yield "cluster is gone"
+
+
+def _machine_changes(old: View, after: View) -> Iterator[str]:
     known = {machine.name: machine for machine in old.machines}
     for machine in after.machines:
         if _place(machine) != _place(known.pop(machine.name, None)):
             yield f"machine {_place(machine)}"
     for name in known:
         yield f"machine {name}: gone"
-    if old.exists and not after.exists:
-        yield "cluster is gone"
 
 
 def describe(condition: Condition) -> str:
@@ -100,7 +104,7 @@ def diagnosis(view: View) -> list[str]:
             lines.append(f"machine {_place(machine)}")
             lines.extend(f"    {trouble}" for trouble in machine.troubles)
     warnings = [event for event in view.events if event.warning][-5:]
-    return [*lines, *(f"warning {event.time} {event.about}: {event.message}" for event in warnings)]
+    return [*lines, *(f"warning {event.about}: {event.message}" for event in warnings)]
 
 
 def render(view: View, recent: Sequence[str], *, title: str) -> RenderableType:
