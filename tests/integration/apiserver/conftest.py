@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A real kube-apiserver with etcd and garbage collection, started once for the tests that need one."""
+"""A real kube-apiserver with etcd and garbage collection, started once for the tests of this folder."""
 
 import os
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from pycapo.lab.places import forget_lab, open_lab
 from pycapo.lab.progress import quiet
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def apiserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
     patch = pytest.MonkeyPatch()
     patch.setenv("PYCAPO_LABS", str(tmp_path_factory.mktemp("labs")))

@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The contract of `Cloud`, kept by the real implementation over the lab's OpenStack (`eval "$(pycapo lab env)"` first)."""
+"""The contract of `Cloud`, kept by the real implementation over the lab's OpenStack."""
 
-import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -11,19 +9,17 @@ from cloud_contract import *  # noqa: F403
 from cloud_contract import Place, swept
 from pycapo.cloud.login import Clouds
 from pycapo.cloud.openstack import OpenStack
+from pycapo.lab.cloud_bootstrap import ADMIN, TENANT
+from pycapo.lab.places import Lab
 from pycapo.model.kinds import Kind
 from pycapo.model.records import Record
 
-CONFIG = os.environ.get("OS_CLIENT_CONFIG_FILE", "")
-pytestmark = [
-    pytest.mark.openstack,
-    pytest.mark.skipif(not CONFIG, reason="no lab: OS_CLIENT_CONFIG_FILE names no clouds.yaml"),
-]
+pytestmark = pytest.mark.openstack
 CLOUDS = Clouds()
 
 
-def opened(name: str) -> OpenStack:
-    return CLOUDS.open(clouds_yaml=Path(CONFIG).read_bytes(), cacert=None, cloud=name)
+def opened(lab: Lab, name: str, clouds: Clouds = CLOUDS) -> OpenStack:
+    return clouds.open(clouds_yaml=(lab.root / "clouds.yaml").read_bytes(), cacert=None, cloud=name)
 
 
 def only(found: tuple[Record, ...]) -> str:
@@ -32,8 +28,8 @@ def only(found: tuple[Record, ...]) -> str:
 
 
 @pytest.fixture
-def place() -> Iterator[Place]:
-    cloud = opened(os.environ.get("OS_CLOUD", "pycapo"))
+def place(lab: Lab) -> Iterator[Place]:
+    cloud = opened(lab, TENANT)
     external = only(cloud.find(Kind.NETWORK, {"router:external": "true"}))
     flavor = only(cloud.find(Kind.FLAVOR, {"name": "m1.small"}))
     image = only(cloud.find(Kind.IMAGE, {"tag": "kube-v1.36"}))
@@ -41,18 +37,18 @@ def place() -> Iterator[Place]:
         yield place
 
 
-def test_an_administrators_picture_holds_no_other_projects_resources(place: Place) -> None:
+def test_an_administrators_picture_holds_no_other_projects_resources(lab: Lab, place: Place) -> None:
     network, _ = place.network()
 
-    admin = opened("admin")
+    admin = opened(lab, ADMIN)
 
     assert network.id not in {record.id for record in admin.look({Kind.NETWORK}, max_age=0).all(Kind.NETWORK)}
     assert [record.id for record in admin.find(Kind.NETWORK, {"id": network.id})] == [network.id]
 
 
-def test_another_process_sees_what_is_owned(place: Place) -> None:
+def test_another_process_sees_what_is_owned(lab: Lab, place: Place) -> None:
     network, _ = place.network()
-    other = Clouds().open(clouds_yaml=Path(CONFIG).read_bytes(), cacert=None, cloud="pycapo")
+    other = opened(lab, TENANT, Clouds())
 
     found = other.look({Kind.NETWORK}).owned(Kind.NETWORK, place.owner)
 
