@@ -145,15 +145,18 @@ class _Shelf:
         self.page = _EMPTY
         self.listed = float("-inf")
         self.written = float("-inf")
+        self.took = 0.0
         self.doubted = False
         self.flight: _Flight | None = None
 
     def limit(self, now: float, max_age: float) -> float:
-        """How old the page may be, in seconds: less while something moves, the less the younger the movement is."""
+        """How old the page may be, in seconds: less while something moves, the less the younger the movement is.
+
+        A list that took long is not asked for at once again: a service that is slow is busy."""
         if not self.page.moving:
             return max_age
         first, last = _MOVING_AGES
-        return min(max_age, max(first, min(last, (now - self.written) / 3)))
+        return min(max_age, max(first, min(last, (now - self.written) / 3)) + 2 * self.took)
 
 
 class Inventory:
@@ -251,6 +254,7 @@ class Inventory:
                     if page is not None:
                         shelf.page = page.changed(flight.writes) if flight.writes else page
                         shelf.listed, shelf.doubted = flight.started, False
+                        shelf.took = self._clock() - flight.started
             flight.landed.set()
 
 

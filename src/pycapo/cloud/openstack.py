@@ -6,7 +6,8 @@ find ── kept ─────── listing ──┼── wire ── OpenS
 create, update, delete ─ writes ┘
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -14,8 +15,9 @@ import msgspec
 from pycapo.cloud import listing, network, writes
 from pycapo.cloud.answers import read
 from pycapo.cloud.balancer import pools_with_members
+from pycapo.cloud.claims import Claims
 from pycapo.cloud.cloud import BULK
-from pycapo.cloud.errors import NotFound
+from pycapo.cloud.errors import BadRequest, NotFound
 from pycapo.cloud.inventory import PARTS, Inventory, Snapshot
 from pycapo.cloud.kept import Kept
 from pycapo.cloud.marking import TAGGED, kept_mark, marked, tags_on_creation
@@ -27,7 +29,7 @@ from pycapo.model.marks import Mark
 from pycapo.model.records import Record, Zone
 from pycapo.model.steps import Delete
 
-_LONG, _SHORT, _EMPTY = 60.0, 2.0, 3.0  # seconds that an answer to `find` is kept
+_LONG, _SHORT, _EMPTY = 300.0, 2.0, 3.0  # seconds that an answer to `find` is kept; the picture is believed as long
 _LASTING = frozenset(
     {
         Kind.NETWORK,
@@ -54,6 +56,7 @@ class OpenStack:
         self.project_id, self.region = wire.project_id, wire.region
         self._inventory = Inventory(self._list)
         self._unsure = Unsure()
+        self._claims = Claims(self._inventory)
         self._lasting: Kept[Found] = Kept(lambda found: _LONG if found else _EMPTY)
         self._passing: Kept[Found] = Kept(lambda _: _SHORT)
         self._extensions: Kept[frozenset[str]] = Kept(lambda _: _EXTENSIONS_KEPT)
@@ -94,7 +97,7 @@ class OpenStack:
             raise ValueError(f"{len(bodies)} bodies in one request: a {kind} is made one at a time")
         extensions = self.extensions() if kind in TAGGED else frozenset()
         sent = [marked(kind, body, mark, extensions) for body, mark in zip(bodies, marks, strict=True)]
-        with self._inventory.writing(kind), self._unsure.creating(kind, marks):
+        with self._changing(kind, parent), self._unsure.creating(kind, marks):
             made = writes.create(self._wire, self._inventory, kind, sent, parent)
             self._forget(kind)
             if kind in TAGGED and not tags_on_creation(kind, extensions):
@@ -112,13 +115,23 @@ class OpenStack:
     def delete(self, kind: Kind, id: str, *, parent: str | None = None, body: Mapping[str, Any] | None = None) -> None:
         """Remove a resource; one that is gone already counts as removed."""
         try:
-            with self._inventory.writing(kind):
+            with self._changing(kind, parent):
                 step = Delete(kind=kind, id=id, why="", parent=parent, body=body or {})
                 writes.delete(self._wire, self._inventory, step)
         except NotFound:
             return
         finally:
             self._forget(kind)
+
+    @contextmanager
+    def _changing(self, kind: Kind, parent: str | None) -> Iterator[None]:
+        """Around a write; what was found is forgotten when a service refuses what may hang on it."""
+        with self._claims.changing(kind, parent), self._inventory.writing(kind):
+            try:
+                yield
+            except (BadRequest, NotFound):
+                self._lasting.forget(lambda _: True)
+                raise
 
     def _tagged(self, kind: Kind, record: Record, body: Mapping[str, Any]) -> Record:
         """The user's tags, where the creating request could not take them."""
@@ -135,9 +148,7 @@ class OpenStack:
 
     def _list(self, kind: Kind) -> Iterable[Record]:
         """What the inventory lists a kind by."""
-        if kind in PARTS and not self._inventory.look({Kind.LOAD_BALANCER}, max_age=_PARENTS_AGE).all(
-            Kind.LOAD_BALANCER
-        ):
+        if kind in PARTS and not self._balancers():
             return ()
         if kind is Kind.MEMBER:
             pools = self._inventory.look({Kind.POOL}, max_age=_PARENTS_AGE).all(Kind.POOL)
@@ -146,6 +157,13 @@ class OpenStack:
         if kind is Kind.LOAD_BALANCER:
             self._notice_gone({record.id for record in found})
         return found
+
+    def _balancers(self) -> Sequence[Record]:
+        """The load balancers that may have parts; asked for only where none is known, however old that knowledge."""
+        balancers = Kind.LOAD_BALANCER
+        return self._inventory.known(balancers) or self._inventory.look({balancers}, max_age=_PARENTS_AGE).all(
+            balancers
+        )
 
     def _notice_gone(self, there: Collection[str]) -> None:
         """Parts of load balancers that have gone are gone too."""

@@ -39,9 +39,13 @@ def test_who_was_refused_does_not_take_the_claim_of_the_first_away() -> None:
 def test_load_balancers_do_not_wait_for_each_other_nor_other_kinds_for_members() -> None:
     claims = the_claims()
 
-    with claims.changing(Kind.MEMBER, "pool-a"), claims.changing(Kind.MEMBER, "pool-b"):
-        with claims.changing(Kind.PORT, None), claims.changing(Kind.MEMBER, "unknown"):
-            pass
+    with (
+        claims.changing(Kind.MEMBER, "pool-a"),
+        claims.changing(Kind.MEMBER, "pool-b"),
+        claims.changing(Kind.PORT, None),
+        claims.changing(Kind.MEMBER, "unknown"),
+    ):
+        pass
 
 
 def test_a_change_that_failed_lets_the_next_one_in() -> None:

@@ -308,7 +308,9 @@ def test_the_parts_that_come_with_a_load_balancer_are_seen_without_a_list(
 
 
 def test_a_new_member_shows_in_its_pool_and_locks_the_load_balancer(fake: FakeOpenStack, cloud: OpenStack) -> None:
-    fake.answers["POST /lb/v2.0/lbaas/loadbalancers"] = Answer({"loadbalancer": {**FULL, "provisioning_status": "ACTIVE"}}, 201)
+    fake.answers["POST /lb/v2.0/lbaas/loadbalancers"] = Answer(
+        {"loadbalancer": {**FULL, "provisioning_status": "ACTIVE"}}, 201
+    )
     fake.answers["POST /lb/v2.0/lbaas/pools/po1/members"] = Answer({"member": {"id": "m1", "address": "10.6.0.9"}}, 201)
     cloud.create(Kind.LOAD_BALANCER, [{"name": "lb"}], marks=[MARK])
 
