@@ -62,7 +62,8 @@ def once_a_process(request: Request) -> bool:
 
 def lists(request: Request) -> bool:
     """Tell whether a request reads a page of a list that fills the shared picture."""
-    return not request.writes and "limit=" in request.query and not {"name=", "id="} & _fields(request.query)
+    fields = {part.partition("=")[0] for part in request.query.split("&")}
+    return not request.writes and "limit" in fields and not fields & {"name", "id"}
 
 
 def picture_budget(requests: Iterable[Request], largest: int) -> int:
@@ -86,7 +87,3 @@ def write_json(rows: Sequence[Row], path: Path) -> None:
     ]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(document, indent=1) + "\n")
-
-
-def _fields(query: str) -> set[str]:
-    return {f"{part.partition('=')[0]}=" for part in query.split("&")}
