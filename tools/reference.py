@@ -165,8 +165,8 @@ def pages() -> dict[str, str]:
 
 def stale() -> list[str]:
     """The names of the pages that are not what the code says."""
-    there = {name: PAGES / name for name in pages()}
-    return [name for name, text in pages().items() if not there[name].exists() or there[name].read_text() != text]
+    found = {name: (PAGES / name, text) for name, text in pages().items()}
+    return [name for name, (path, text) in found.items() if not path.exists() or path.read_text() != text]
 
 
 def main() -> int:
