@@ -50,7 +50,8 @@ def _take_down(name: str, console: Console, seconds: float) -> None:
         console.print(f"there is no lab {name}, so there is nothing to take down")
         return
     left = Difference({}, {})
-    if demo_record.load(lab):
+    recorded = demo_record.load(lab) is not None
+    if recorded:
         with Progress(console) as progress:
             _up(lab, progress)
         left = shown.delete(shown.Demo(lab, console, Progress(console), seconds))
@@ -59,7 +60,8 @@ def _take_down(name: str, console: Console, seconds: float) -> None:
         life.down(lab)
     if left:
         _fail(f"OpenStack is not as it was before (+ is left, - is missing):\n{left}")
-    console.print("OpenStack is as it was before, and nothing runs any more.")
+    told = "OpenStack is as it was before, and nothing" if recorded else "no demo was recorded, and nothing"
+    console.print(f"{told} runs any more.")
 
 
 def _up(lab: Lab, progress: Progress) -> None:
