@@ -145,18 +145,21 @@ class _Shelf:
         self.page = _EMPTY
         self.listed = float("-inf")
         self.written = float("-inf")
+        self.stirred = float("-inf")
         self.took = 0.0
         self.doubted = False
         self.flight: _Flight | None = None
 
-    def limit(self, now: float, max_age: float) -> float:
-        """How old the page may be, in seconds: less while something moves, the less the younger the movement is.
+    def good(self, now: float, max_age: float) -> bool:
+        """Whether the page is young enough: while something moves the younger, the younger the movement is.
 
-        A list that took long is not asked for at once again: a service that is slow is busy."""
-        if not self.page.moving:
-            return max_age
+        A list that took long is not asked for at once again: a service that is slow is busy. What our own write has just
+        set in motion is not looked at yet."""
+        if self.doubted or now - self.listed > max_age:
+            return False
         first, last = _MOVING_AGES
-        return min(max_age, max(first, min(last, (now - self.written) / 3)) + 2 * self.took)
+        age = max(first, min(last, (now - self.written) / 3)) + 2 * self.took
+        return not self.page.moving or now - max(self.listed, self.stirred) <= age
 
 
 class Inventory:
@@ -217,8 +220,11 @@ class Inventory:
     def _write(self, kind: Kind, writes: Mapping[str, Record | None]) -> None:
         with self._lock:
             shelf = self._shelves[listed_as(kind)]
+            still = not shelf.page.moving
             shelf.page = shelf.page.changed(writes)
             shelf.written = self._clock()
+            if still:
+                shelf.stirred = shelf.written
             if shelf.flight:
                 shelf.flight.writes.update(writes)
 
@@ -227,7 +233,7 @@ class Inventory:
         shelf = self._shelves[kind]
         while True:
             with self._lock:
-                if not shelf.doubted and asked - shelf.listed <= shelf.limit(asked, max_age):
+                if shelf.good(asked, max_age):
                     return
                 flight, mine = shelf.flight, False
                 if flight is None:

@@ -160,6 +160,33 @@ def test_only_what_moves_is_looked_at_often(status: str, lists: int) -> None:
     assert len(service.lists) == lists
 
 
+def test_what_a_write_sets_in_motion_is_looked_at_seconds_later_however_old_the_list() -> None:
+    service = Service()
+    service.networks = [a_server("ACTIVE")]
+    service.inventory.look({Kind.SERVER}, max_age=300)
+    service.now = 100.0
+    service.inventory.put(Kind.SERVER, [a_server("BUILD")])
+
+    service.inventory.look({Kind.SERVER}, max_age=300)
+    early = len(service.lists)
+    service.now = 102.5
+    service.inventory.look({Kind.SERVER}, max_age=300)
+
+    assert (early, len(service.lists)) == (1, 2)
+
+
+def test_a_stream_of_writes_does_not_put_the_next_look_off() -> None:
+    service = Service()
+    service.networks = [a_server("BUILD")]
+    service.inventory.look({Kind.SERVER}, max_age=300)
+    for service.now in (1.0, 2.0, 3.0):
+        service.inventory.put(Kind.SERVER, [a_server("BUILD")])
+
+    service.inventory.look({Kind.SERVER}, max_age=300)
+
+    assert len(service.lists) == 2
+
+
 def test_a_list_that_took_long_is_not_asked_for_at_once_again() -> None:
     service = Service()
     service.networks = [a_server("BUILD")]
