@@ -56,8 +56,8 @@ def find_program(name: str) -> Path | None:
 
 
 def find_uv() -> list[str]:
-    """Return the command that runs uv: of PATH, of this Python, or one installed into the cache."""
-    if found := shutil.which("uv"):
+    """Return the command that runs uv: of PATH, of this Python, or one in the cache, installed there when missing."""
+    if found := shutil.which("uv") or next(map(str, cache().glob("uv-*/bin/uv")), None):
         return [found]
     if _runs([sys.executable, "-m", "uv", "--version"]):
         return [sys.executable, "-m", "uv"]
