@@ -12,23 +12,40 @@ from pycapo.model.records import FloatingIP, Member, Port, Record
 from pycapo.model.seen import Seen
 
 SERVICE = "load-balancer"
-_BALANCER = Kind.LOAD_BALANCER, Kind.POOL, Kind.MEMBER
+_PARTS = Kind.POOL, Kind.MEMBER
 
 
-def observe_membership(cloud: Cloud, owner: str, *, cluster: str, balanced: bool, others: Collection[str] = ()) -> Seen:
+def observe_membership(
+    cloud: Cloud, owner: str, *, cluster: str, balanced: bool, others: Collection[str] | None = None
+) -> Seen:
     """The machine's ports and members, and beside them its cluster's load balancer and pools, or without one the floating IPs.
 
-    `owner` is the machine's mark, `cluster` its cluster's, `others` those of the other control plane nodes that live.
+    `owner` is the machine's mark, `cluster` its cluster's, `others` those of the other control plane nodes that live, for a
+    machine that leaves. The state of the load balancer matters only to who has to change it.
     """
-    served = _BALANCER if SERVICE in cloud.services() else ()
-    picture = cloud.look({Kind.PORT, *(served if balanced else (Kind.FLOATING_IP,))})
+    if balanced and SERVICE in cloud.services():
+        picture = cloud.look({Kind.PORT, *_PARTS})
+        if others is not None or not _seated(picture, owner, cluster):
+            picture = cloud.look({Kind.PORT, *_PARTS, Kind.LOAD_BALANCER})
+    else:
+        picture = cloud.look({Kind.PORT} if balanced else {Kind.PORT, Kind.FLOATING_IP})
     ports = picture.owned(Kind.PORT, owner)
     if balanced:
         return _with_balancer(picture, owner, cluster, ports=ports)
-    heirs = tuple(port for other in others for port in picture.owned(Kind.PORT, other))
+    heirs = tuple(port for other in others or () for port in picture.owned(Kind.PORT, other))
     floating = tuple(item for item in picture.all(Kind.FLOATING_IP) if isinstance(item, FloatingIP))
     known = tuple(item for item in floating if item.mark is None or item.mark.owner == cluster)
     return Seen(owner=owner, owned={Kind.PORT: ports}, beside={Kind.PORT: heirs, Kind.FLOATING_IP: known})
+
+
+def _seated(picture: Picture, owner: str, cluster: str) -> bool:
+    """Whether every pool of the cluster has a member of the machine, at an address that it has."""
+    ports = picture.owned(Kind.PORT, owner)
+    addresses = {fixed.ip_address for port in ports if isinstance(port, Port) for fixed in port.fixed_ips}
+    members = [item for item in picture.owned(Kind.MEMBER, owner) if isinstance(item, Member)]
+    right = {item.pool_id for item in members if item.address in addresses}
+    pools = {pool.id for pool in picture.owned(Kind.POOL, cluster)}
+    return bool(pools) and pools == right and len(members) == len(pools)
 
 
 def _with_balancer(picture: Picture, owner: str, cluster: str, *, ports: tuple[Record, ...]) -> Seen:

@@ -64,6 +64,6 @@ class Endpoint:
             (obj.metadata.annotations or {})[OWNER_ANNOTATION],
             cluster=(cluster.metadata.annotations or {}).get(OWNER_ANNOTATION, ""),
             balanced=balanced(cluster),
-            others=sisters(self._kube, obj) if leaving else (),
+            others=sisters(self._kube, obj) if leaving else None,
         )
         return leave(cluster, seen) if leaving else plan_membership(obj.metadata.name, cluster, seen)

@@ -16,6 +16,7 @@ from pycapo.api.ports import PortOpts
 from pycapo.api.v1alpha1 import OpenStackServer
 from pycapo.kube.life import Again, Life, Outcome, Settled, turn
 from pycapo.kube.meta import ObjectKey, key_of
+from pycapo.model.kinds import Kind
 
 
 class Clock:
@@ -112,3 +113,17 @@ def test_a_settled_machine_costs_nothing_but_the_shared_picture() -> None:
     kinds = {kind for (verb, kind), _ in stage.cloud.calls.items() if verb == "look"}
     assert cost <= len(kinds)
     assert stage.kube.get(OpenStackMachine, NAMESPACE, "node-0") is not None
+
+
+def test_a_node_that_has_its_place_does_not_ask_how_the_load_balancer_is() -> None:
+    stage = Counted()
+    stage.make(1, control_plane=True)
+    stage.settle()
+    stage.clock.now += 400.0
+    before = Counter(stage.cloud.calls)
+
+    stage.turn(OpenStackMachine, "node-0")
+
+    asked = stage.cloud.calls - before
+    assert asked[("look", Kind.MEMBER)] == 1
+    assert asked[("look", Kind.LOAD_BALANCER)] == 0
