@@ -20,6 +20,7 @@ PAGE = 500
 """How many resources the product asks for with one page of a list."""
 ONCE = frozenset({("neutron", "/v2.0/extensions")})
 """What a process asks for once, besides logging in."""
+_UNPAGED = frozenset({"/v2.1/os-availability-zone"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,8 @@ def once_a_process(request: Request) -> bool:
 def lists(request: Request) -> bool:
     """Tell whether a request reads a page of a list that fills the shared picture."""
     fields = {part.partition("=")[0] for part in request.query.split("&")}
-    return not request.writes and "limit" in fields and not fields & {"name", "id"}
+    whole = request.path in _UNPAGED
+    return not request.writes and (whole or "limit" in fields) and not fields & {"name", "id"}
 
 
 def picture_budget(requests: Iterable[Request], largest: int) -> int:

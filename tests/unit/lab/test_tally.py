@@ -64,6 +64,7 @@ def test_logins_and_extensions_are_what_comes_once_a_process(request_: Request, 
     [
         (asked(query="project_id=p&limit=500"), True),
         (asked(query="project_id=p&limit=500&marker=x"), True),
+        (asked(path="/v2.1/os-availability-zone", service="nova"), True),
         (asked(query="name=ubuntu&limit=500"), False),
         (asked("POST"), False),
         (asked(path=f"{PORTS}/1"), False),
