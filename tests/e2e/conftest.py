@@ -44,6 +44,8 @@ def clear(world: World, namespace: str) -> None:
     world.faults.clear()
     if not process.alive(world.lab, provider.NAME):
         world.start_pycapo()
+    for item in world.all("Cluster", namespace):
+        world.patch("Cluster", namespace, item["metadata"]["name"], {"spec": {"paused": False}})
     for kind in ("Cluster", "OpenStackServer"):
         for item in world.all(kind, namespace):
             world.delete(kind, namespace, item["metadata"]["name"])
