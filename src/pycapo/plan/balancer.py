@@ -57,11 +57,13 @@ def plan_balancer(asked: Asked, seen: Seen, ground: Ground, way: Way | None) -> 
     status = there.provisioning_status
     if status == "ERROR":
         return Plan(waits=(_broken(there), *told)), there
-    if status != "ACTIVE":
+    if status not in ("ACTIVE", "PENDING_UPDATE"):
         return Plan(waits=(_pending(there),)), there
     if isinstance(front, Wait):
         return Plan(waits=(front, *told)), there
     steps = next(((step,) for step in (*taken, *_differences(asked, seen, there, front))), ())
+    if steps and status != "ACTIVE":  # a member that comes or goes changes nothing here, so it is no reason to wait
+        return Plan(waits=(_pending(there), *told)), there
     return Plan(steps=steps, waits=told), there
 
 

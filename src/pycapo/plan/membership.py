@@ -128,7 +128,7 @@ def _seated(seat: Seat, port: int, pool: Pool, *, seen: Seen) -> Iterator[Step]:
         mark=mark,
         parent=pool.id,
         body={**body, "tags": list(seat.tags)} if seat.tags else body,
-        why=f"{seat.name} is not a member of pool {pool.name} yet",
+        why=f"make {seat.name} a member of pool {pool.name}",
     )
 
 

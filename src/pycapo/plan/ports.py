@@ -127,7 +127,7 @@ def create_ports(server: OpenStackServer, seen: Seen, resolved: Resolved) -> Ite
             key=Key(Kind.PORT, port_role(index)),
             mark=Mark(seen.owner, port_role(index)),
             body=port_body(server, index, seen=seen, resolved=resolved),
-            why=f"{server.metadata.name} has no port {port_name(server.metadata.name, port, index)} yet",
+            why=f"make port {port_name(server.metadata.name, port, index)} of server {server.metadata.name}",
             path=port_path(index),
         )
 
@@ -142,7 +142,7 @@ def create_trunks(server: OpenStackServer, seen: Seen) -> Iterator[Step]:
             key=Key(Kind.TRUNK, trunk_role(index)),
             mark=Mark(seen.owner, trunk_role(index)),
             body=_given(name=name, port_id=port_ref(index, seen), tags=port_tags(server.spec, port)),
-            why=f"port {name} is to be the parent of a trunk",
+            why=f"make a trunk of port {name}",
             path=f"{port_path(index)}.trunk",
         )
 

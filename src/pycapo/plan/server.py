@@ -99,7 +99,7 @@ def create_server(server: OpenStackServer, seen: Seen, resolved: Resolved) -> Cr
         key=Key(Kind.SERVER, SERVER),
         mark=Mark(seen.owner, SERVER),
         body=server_body(server, seen, resolved),
-        why=f"there is no server {name} yet",
+        why=f"make server {name}",
     )
 
 
@@ -257,7 +257,7 @@ _going = Wait(
 
 
 def _delete_server(server: Server) -> Delete:
-    return Delete(kind=Kind.SERVER, id=server.id, why=f"server {server.name} is not wanted any more")
+    return Delete(kind=Kind.SERVER, id=server.id, why=f"delete server {server.name}")
 
 
 def _delete(kind: Kind, record: Record, why: str) -> Delete:

@@ -63,7 +63,7 @@ def create_volumes(server: OpenStackServer, seen: Seen, resolved: Resolved) -> I
             key=Key(Kind.VOLUME, device.role),
             mark=Mark(seen.owner, device.role),
             body=_body(server, device, name=name, image=resolved.one("spec.image")),
-            why=f"{server.metadata.name} has no volume {name} yet",
+            why=f"make volume {name} of server {server.metadata.name}",
             path=device.path,
         )
 

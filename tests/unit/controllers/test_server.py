@@ -155,8 +155,8 @@ def test_what_was_done_is_told_as_events_in_the_words_of_the_plan() -> None:
 
     events = alone.kube.events()
 
-    assert ("Normal", "SuccessfulCreatePort", "worker-0 has no port worker-0-0 yet") in events
-    assert ("Normal", "SuccessfulCreateServer", "there is no server worker-0 yet") in events
+    assert ("Normal", "SuccessfulCreatePort", "make port worker-0-0 of server worker-0") in events
+    assert ("Normal", "SuccessfulCreateServer", "make server worker-0") in events
 
 
 def test_what_somebody_has_to_mend_is_told_as_a_warning_with_the_field() -> None:

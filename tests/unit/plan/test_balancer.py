@@ -193,6 +193,12 @@ def test_nothing_is_changed_unless_it_is_active(status: str, reason: str, after:
     assert (plan.waits[0].reason, plan.waits[0].after) == (reason, after)
 
 
+def test_a_member_that_joins_does_not_make_the_endpoint_unready() -> None:
+    balancer = msgspec.structs.replace(BALANCER, provisioning_status="PENDING_UPDATE")
+
+    assert planned({**WHOLE, Kind.LOAD_BALANCER: (balancer,)}) == Plan()
+
+
 @pytest.mark.parametrize(
     ("lost", "needs"),
     [(Kind.LISTENER, "loadbalancer_id"), (Kind.POOL, "listener_id"), (Kind.HEALTH_MONITOR, "pool_id")],
