@@ -86,20 +86,6 @@ def ready(conditions: Sequence[Condition], generation: int, *, retiring: Plan | 
     return _false(READY, lacking[0].reason, message, generation)
 
 
-def merged(before: Sequence[Condition], now: Sequence[Condition]) -> list[Condition]:
-    """The conditions of a status after this turn: new words for what was told now, the others as they were.
-
-    `last_transition_time` is empty where the status changed; whoever writes the status knows the time.
-    """
-    known = {item.type: item for item in before}
-    for item in now:
-        old = known.get(item.type)
-        if old is not None and old.status == item.status:
-            item.last_transition_time = old.last_transition_time
-        known[item.type] = item
-    return list(known.values())
-
-
 def _true(condition: str, generation: int) -> Condition:
     return Condition(
         type=condition,
