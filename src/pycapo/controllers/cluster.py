@@ -24,7 +24,7 @@ from pycapo.cloud.errors import CloudError
 from pycapo.controllers.identity import Clouds, open_cloud
 from pycapo.controllers.telling import give_up_for_now, next_look, tell_error, tell_login, tell_steps, tell_trouble
 from pycapo.kube import conditions
-from pycapo.kube.controller import Watch
+from pycapo.kube.controller import Watch, wish_changed
 from pycapo.kube.kube import Kube
 from pycapo.kube.life import Again, Gone, Life, Verdict
 from pycapo.kube.meta import ObjectKey, deleting
@@ -199,7 +199,7 @@ def watches(kube: Kube) -> tuple[Watch, ...]:
         kind = OpenStackCluster.kind
         return [ObjectKey(obj.metadata.namespace or "", owner.name) for owner in owners if owner.kind == kind]
 
-    return Watch(Cluster, of_cluster), Watch(Machine, of_machine), Watch(OpenStackServer, of_server)
+    return Watch(Cluster, of_cluster, changed=wish_changed), Watch(Machine, of_machine), Watch(OpenStackServer, of_server)
 
 
 def owner_name(obj: OpenStackCluster) -> str | None:
