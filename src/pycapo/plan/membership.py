@@ -5,10 +5,10 @@
     no balancer:    floating IP on its port                          floating IP to another living node, never deleted
 
 Rule: one change of a load balancer at a time and only while it is ACTIVE, for it refuses any other; the address is that of the
-port on the cluster network, by the network's id.
+port on the cluster network, by the network's id, in its primary subnet.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -89,13 +89,29 @@ def leave(cluster: OpenStackCluster, seen: Seen) -> Plan:
 
 def seat_of(name: str, cluster: OpenStackCluster, seen: Seen) -> Seat | None:
     """Where a machine is reached on the cluster network, in the primary subnet if there is one and the machine is in it."""
+    where = _reached(cluster, sorted(seen.all(Kind.PORT, Port), key=_place))
+    return Seat(name, where[0], where[1], tuple(cluster.spec.tags or ())) if where else None
+
+
+def primary_subnet(cluster: OpenStackCluster) -> str | None:
+    """The id of the subnet that the spec makes the primary one: as it gives it, else as status tells it, which has it first.
+
+    None where the spec names no subnets: then Neutron's order of them, which may change, is no reason to move a node.
+    """
+    spec, network = cluster.spec, cluster.status.network if cluster.status else None
+    first = spec.primary_subnet or next(iter(spec.subnets or ()), None)
+    if first is None or first.id:
+        return first.id if first else None
+    return next((subnet.id for subnet in (network.subnets if network else None) or ()), None)
+
+
+def _reached(cluster: OpenStackCluster, ports: Sequence[Port]) -> tuple[Port, str] | None:
+    """The port and address of a node on the cluster network, of its primary subnet if the node is in it."""
     network = cluster.status.network if cluster.status else None
     if network is None:
         return None
-    ports = sorted(seen.all(Kind.PORT, Port), key=_place)
-    subnet = cluster.spec.primary_subnet.id if cluster.spec.primary_subnet else None
-    where = (subnet and address_on(network.id, ports, subnet)) or address_on(network.id, ports)
-    return Seat(name, where[0], where[1], tuple(cluster.spec.tags or ())) if where else None
+    primary = primary_subnet(cluster)
+    return (address_on(network.id, ports, primary) if primary else None) or address_on(network.id, ports)
 
 
 def _join(seat: Seat, seen: Seen) -> Plan:
@@ -168,9 +184,7 @@ def _hand_over(cluster: OpenStackCluster, seen: Seen) -> Iterator[Step]:
     mine = {port.id for port in seen.all(Kind.PORT, Port)}
     if floating is None or floating.port_id not in mine:
         return
-    network = cluster.status.network if cluster.status else None
-    others = sorted(_beside(seen, Kind.PORT, Port), key=lambda port: port.id)
-    heir = address_on(network.id, others) if network else None
+    heir = _reached(cluster, sorted(_beside(seen, Kind.PORT, Port), key=lambda port: port.id))
     why = f"floating IP {floating.floating_ip_address} leads to a node that goes"
     yield Update(kind=Kind.FLOATING_IP, id=floating.id, body={"port_id": heir[0].id if heir else None}, why=why)
 

@@ -71,10 +71,13 @@ def _external(record: Network | None) -> NetworkStatus | None:
 
 
 def _network(ground: network.Ground | None) -> NetworkStatusWithSubnets | None:
+    """The cluster network, its primary subnet first: by that machines know it."""
     if ground is None or ground.record is None:
         return None
     record = ground.record
-    subnets = [_subnet(site.record) for site in ground.sites if site.record]
+    primary = ground.primary
+    sites = (primary, *(site for site in ground.sites if site.ref != primary.ref))
+    subnets = [_subnet(site.record) for site in sites if site.record]
     return NetworkStatusWithSubnets(
         name=record.name or record.id, id=record.id, tags=_tags(record), subnets=subnets or None
     )

@@ -200,6 +200,21 @@ def test_status_tells_what_was_seen_without_our_marks() -> None:
     assert status.external_network.id == "p"
 
 
+def test_status_tells_the_primary_subnet_first() -> None:
+    subnets = [Subnet(id=id, network_id="dc", cidr="10.0.0.0/24") for id in ("a", "b")]
+    found: dict[str, tuple[Record, ...]] = {
+        "spec.network": (Network(id="dc", subnets=("a", "b")),),
+        "spec.subnets": tuple(subnets),
+        "spec.primarySubnet": (subnets[1],),
+    }
+    spec: dict[str, Any] = {"managedSubnets": None, "network": {"id": "dc"}, "primarySubnet": {"filter": {"name": "b"}}}
+
+    status = status_of(asked(**spec), a_picture(found={**FOUND, **found}), OpenStackClusterStatus())
+
+    assert status.network is not None
+    assert [item.id for item in status.network.subnets or ()] == ["b", "a"]
+
+
 def test_status_keeps_a_network_that_could_not_be_told_this_time() -> None:
     before = status_of(asked(), a_picture(owned=OWNED, found=FOUND), OpenStackClusterStatus())
 

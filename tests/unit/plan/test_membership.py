@@ -7,7 +7,8 @@ import pytest
 
 from machines import CLUSTER_OWNER, NETWORK, OWNER, SUBNET, a_ready_cluster, seen_of, the_port
 from pycapo.api.cluster import APIServer
-from pycapo.api.references import SubnetParam
+from pycapo.api.networks import Subnet as SubnetStatus
+from pycapo.api.references import SubnetFilter, SubnetParam
 from pycapo.model.kinds import Kind
 from pycapo.model.marks import Mark
 from pycapo.model.records import FixedIP, FloatingIP, LoadBalancer, Member, Pool, Port, Record
@@ -115,6 +116,41 @@ def test_the_primary_subnet_says_which_address_is_served() -> None:
 
     assert isinstance(step, Create)
     assert (step.body["address"], step.body["subnet_id"], step.body["tags"]) == ("10.7.0.10", "s2", ["blue"])
+
+
+BY_FILTER = SubnetParam(filter=SubnetFilter(name="nodes"))
+BOTH = the_port(fixed_ips=(FixedIP("10.6.0.10", SUBNET), FixedIP("10.7.0.10", "s2")))
+
+
+@pytest.mark.parametrize(
+    ("spec", "address"),
+    [
+        ({"primary_subnet": BY_FILTER}, "10.7.0.10"),
+        ({"primary_subnet": BY_FILTER, "subnets": [SubnetParam(id=SUBNET)]}, "10.7.0.10"),
+        ({"subnets": [BY_FILTER]}, "10.7.0.10"),
+        ({"subnets": [SubnetParam(id="s2")]}, "10.7.0.10"),
+        ({}, "10.6.0.10"),
+    ],
+)
+def test_the_status_says_which_subnet_a_filter_meant(spec: dict[str, Any], address: str) -> None:
+    cluster = a_ready_cluster(**spec)
+    assert cluster.status is not None
+    assert cluster.status.network is not None
+    cluster.status.network.subnets = [SubnetStatus(id=id, name=id, cidr="10.0.0.0/8") for id in ("s2", SUBNET)]
+
+    (step,) = plan_membership("cp", cluster, seen_at(BOTH)).steps
+
+    assert isinstance(step, Create)
+    assert step.body["address"] == address
+
+
+def test_a_node_outside_of_the_primary_subnet_is_reached_where_it_is() -> None:
+    cluster = a_ready_cluster(primary_subnet=SubnetParam(id="s9"))
+
+    (step,) = plan_membership("cp", cluster, seen_at(the_port())).steps
+
+    assert isinstance(step, Create)
+    assert step.body["address"] == "10.6.0.10"
 
 
 def test_members_leave_one_at_a_time_while_the_load_balancer_takes_changes() -> None:
