@@ -111,7 +111,13 @@ def create_port(world: World, body: Body, project: str) -> Port:
         "security_groups": groups,
         "fixed_ips": addresses(world, network.id, body.get("fixed_ips")),
     }
-    return world.make(Kind.PORT, fields, project=project)
+    return world.make(Kind.PORT, {**fields, **_pairs(body, str(fields["mac_address"]))}, project=project)
+
+
+def _pairs(body: Body, mac: str) -> dict[str, Any]:
+    """The address pairs of a body; one without a MAC address gets the port's."""
+    pairs = body.get("allowed_address_pairs")
+    return {} if pairs is None else {"allowed_address_pairs": [{"mac_address": mac, **pair} for pair in pairs]}
 
 
 def default_group(world: World, project: str) -> SecurityGroup:
@@ -289,7 +295,7 @@ def _unless_ports(world: World, on_it: Any, message: str) -> None:
 
 def update_port(world: World, id: str, body: Body) -> Port:
     port = world.get(Kind.PORT, id)
-    changed = dict(body)
+    changed = {**body, **_pairs(body, port.mac_address)}
     if "fixed_ips" in body:
         kept = [{"subnet_id": fixed.subnet_id, "ip_address": fixed.ip_address} for fixed in port.fixed_ips]
         others = [entry for entry in body["fixed_ips"] if dict(entry) not in kept]

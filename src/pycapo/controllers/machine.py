@@ -10,7 +10,7 @@ Rule: everything about the server itself is the server's life; what this one tel
 from typing import ClassVar
 
 from pycapo.api.capi import Cluster, Machine
-from pycapo.api.cluster import OpenStackCluster
+from pycapo.api.cluster import NetworkStatusWithSubnets, OpenStackCluster
 from pycapo.api.machine import OpenStackMachine, OpenStackMachineStatus
 from pycapo.api.meta import ObjectMeta
 from pycapo.api.v1alpha1 import OpenStackServer
@@ -39,7 +39,7 @@ from pycapo.model.records import Server
 from pycapo.model.steps import Plan
 from pycapo.plan.machine import (
     MACHINE_FINALIZER,
-    identity_of,
+    follow,
     is_control_plane,
     machine_waits,
     provisioned,
@@ -94,7 +94,7 @@ class MachineLife(Life[OpenStackMachine]):
         server = server or self._make(obj, cluster, machine)
         if not made_for(server, obj):
             return self._taken(obj)
-        self._follow_identity(obj, cluster, server)
+        self._follow(obj, cluster, server)
         self._tell(obj, server)
         verdict: Verdict = Settled()  # the server is watched
         if is_control_plane(machine) and active(server):
@@ -135,12 +135,12 @@ class MachineLife(Life[OpenStackMachine]):
         self._kube.event(obj, "Normal", "SuccessfulCreateServer", f"made OpenStackServer {server.metadata.name}")
         return made
 
-    def _follow_identity(self, obj: OpenStackMachine, cluster: OpenStackCluster, server: OpenStackServer) -> None:
-        """Hands new credentials of the machine or its cluster on to the server."""
-        identity = identity_of(obj, cluster)
-        if server.spec.identity_ref != identity:
+    def _follow(self, obj: OpenStackMachine, cluster: OpenStackCluster, server: OpenStackServer) -> None:
+        """Hands on to the server what changed of the machine or its cluster and may change on a server."""
+        spec = follow(server.spec, obj, cluster)
+        if server.spec != spec:
             after = copy_of(server)
-            after.spec.identity_ref = identity
+            after.spec = spec
             self._kube.patch(server, after)
 
     def _taken(self, obj: OpenStackMachine) -> Verdict:
@@ -174,7 +174,7 @@ class MachineLife(Life[OpenStackMachine]):
 
 
 def watches(kube: Kube) -> tuple[Watch, ...]:
-    """What else makes a machine look again: its Machine, its server, and its cluster when that becomes ready or is paused."""
+    """What else makes a machine look again: its Machine, its server, and its cluster: ready, paused, other subnets."""
 
     def of_machine(obj: Machine) -> list[ObjectKey]:
         reference = obj.spec.infrastructure_ref if obj.spec else None
@@ -198,7 +198,7 @@ def watches(kube: Kube) -> tuple[Watch, ...]:
         Watch(Machine, of_machine, changed=wish_changed),
         Watch(OpenStackServer, of_server),
         Watch(Cluster, of_cluster, changed=wish_changed),
-        Watch(OpenStackCluster, of_infrastructure, changed=_became_ready),
+        Watch(OpenStackCluster, of_infrastructure, changed=_matters),
     )
 
 
@@ -206,5 +206,9 @@ def _named(obj: OpenStackCluster, name: str) -> Cluster:
     return Cluster(metadata=ObjectMeta(name=name, namespace=obj.metadata.namespace))
 
 
-def _became_ready(old: OpenStackCluster, new: OpenStackCluster) -> bool:
-    return provisioned(old) != provisioned(new) or wish_changed(old, new)
+def _matters(old: OpenStackCluster, new: OpenStackCluster) -> bool:
+    return provisioned(old) != provisioned(new) or wish_changed(old, new) or _ground(old) != _ground(new)
+
+
+def _ground(cluster: OpenStackCluster) -> NetworkStatusWithSubnets | None:
+    return cluster.status.network if cluster.status else None

@@ -76,6 +76,19 @@ def server_spec(machine: OpenStackMachine, cluster: OpenStackCluster, capi_machi
     )
 
 
+def follow(server: OpenStackServerSpec, machine: OpenStackMachine, cluster: OpenStackCluster) -> OpenStackServerSpec:
+    """The spec of a server that exists, with what may change on its machine: credentials, and the address pairs of ports."""
+    entries = _entries(machine)
+    after = copy.deepcopy(server)
+    after.identity_ref = identity_of(machine, cluster)
+    if len(entries) == len(after.ports):
+        for port, entry in zip(after.ports, entries, strict=True):
+            dropped = entry.allowed_address_pairs is None and port.allowed_address_pairs is not None
+            # An entry that says no more would leave the pairs to whoever sets them; those that it did name have to go.
+            port.allowed_address_pairs = [] if dropped else entry.allowed_address_pairs
+    return after
+
+
 def identity_of(machine: OpenStackMachine, cluster: OpenStackCluster) -> OpenStackIdentityReference:
     """The credentials of a machine: its own, else those of its cluster."""
     return machine.spec.identity_ref or cluster.spec.identity_ref
@@ -126,13 +139,18 @@ def machine_waits(machine: OpenStackMachine, cluster: OpenStackCluster, capi_mac
 
 
 def _ports(machine: OpenStackMachine, cluster: OpenStackCluster, group: str | None) -> Iterator[PortOpts]:
-    for entry in (*(machine.spec.ports or (PortOpts(),)), *(machine.spec.additional_ports or ())):
+    for entry in _entries(machine):
         port = copy.deepcopy(entry)
         if _implicit(port) and cluster.status and cluster.status.network:
             port.network = NetworkParam(id=cluster.status.network.id)
             port.fixed_ips = port.fixed_ips or _cluster_addresses(cluster)
         port.security_groups = _groups(port, machine, cluster, group=group)
         yield port
+
+
+def _entries(machine: OpenStackMachine) -> tuple[PortOpts, ...]:
+    """The ports that a machine asks for, in the order in which its server has them."""
+    return (*(machine.spec.ports or (PortOpts(),)), *(machine.spec.additional_ports or ()))
 
 
 def _implicit(port: PortOpts) -> bool:

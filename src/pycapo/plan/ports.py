@@ -5,6 +5,9 @@ Rule: a port is known again by its place in the spec (its mark's role), never by
 version does not do yet is told, never left out in silence.
 """
 
+import contextlib
+import ipaddress
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -17,7 +20,7 @@ from pycapo.model.kinds import Kind
 from pycapo.model.marks import Mark
 from pycapo.model.records import Port, Subnet, Trunk
 from pycapo.model.seen import Seen
-from pycapo.model.steps import Create, Key, Ref, Step, Wait
+from pycapo.model.steps import Create, Key, Ref, Step, Update, Wait
 from pycapo.plan.references import INSTANCE_READY, Resolved
 
 TAG_EXTENSION = "standard-attr-tag"
@@ -167,10 +170,7 @@ def port_body(server: OpenStackServer, index: int, *, seen: Seen, resolved: Reso
             _given(opt_name=option.name, opt_value=option.value, ip_version=option.ip_version)
             for option in port.extra_dhcp_options or ()
         ],
-        allowed_address_pairs=[
-            _given(ip_address=pair.ip_address, mac_address=pair.mac_address)
-            for pair in (secured and port.allowed_address_pairs) or ()
-        ],
+        allowed_address_pairs=_pairs(port) if secured else None,
     )
     groups = security_groups(path, server.spec, port, resolved)
     if secured and groups is not None:
@@ -178,6 +178,44 @@ def port_body(server: OpenStackServer, index: int, *, seen: Seen, resolved: Reso
     passed = {wire: value for field, wire in _PASSED.items() if (value := getattr(port, field)) is not None}
     extra = {it.key: it.json if it.value is None else it.value for it in port.value_specs or ()}
     return {**body, **passed, **_profile(port, seen), **extra}
+
+
+def repair_pairs(server: OpenStackServer, seen: Seen) -> Iterator[Step]:
+    """The address pairs of ports that exist, where they are not those of the spec; an entry that names none leaves them alone."""
+    for index, entry in enumerate(server.spec.ports):
+        port = seen.one(Kind.PORT, port_role(index), Port)
+        if port is None or not _names_pairs(entry) or port.port_security_enabled is False:
+            continue
+        wanted = {_spelled(pair.ip_address, pair.mac_address, port) for pair in entry.allowed_address_pairs or ()}
+        if wanted != {_spelled(pair.ip_address, pair.mac_address, port) for pair in port.allowed_address_pairs}:
+            pairs = _pairs(entry)
+            told = ", ".join(pair["ip_address"] for pair in pairs) or "none"
+            yield Update(
+                kind=Kind.PORT,
+                id=port.id,
+                body={"allowed_address_pairs": pairs},
+                why=f"set the allowed address pairs of port {port.name} to {told}",
+                path=f"{port_path(index)}.allowedAddressPairs",
+            )
+
+
+def _names_pairs(entry: PortOpts) -> bool:
+    """Whether an entry says which address pairs its port has: not without port security, nor if valueSpecs say it."""
+    passed = any(it.key == "allowed_address_pairs" for it in entry.value_specs or ())
+    return entry.allowed_address_pairs is not None and entry.enable_port_security is not False and not passed
+
+
+def _pairs(entry: PortOpts) -> list[dict[str, Any]]:
+    """The address pairs of an entry as Neutron takes them."""
+    pairs = entry.allowed_address_pairs or ()
+    return [_given(ip_address=pair.ip_address, mac_address=pair.mac_address) for pair in pairs]
+
+
+def _spelled(address: str, mac: str | None, port: Port) -> tuple[str, str]:
+    """A pair in one spelling: addresses with their prefix, the port's own MAC where none is given, as Neutron fills it in."""
+    with contextlib.suppress(ValueError):
+        address = str(ipaddress.ip_interface(address))
+    return address, re.sub("[^0-9a-f]", "", (mac or port.mac_address).lower())
 
 
 def network_id(index: int, port: PortOpts, seen: Seen, resolved: Resolved) -> str | None:

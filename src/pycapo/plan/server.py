@@ -30,6 +30,7 @@ from pycapo.plan.ports import (
     port_role,
     port_tags,
     port_waits,
+    repair_pairs,
     trunk_role,
     wants_trunk,
 )
@@ -70,7 +71,8 @@ def plan_server(server: OpenStackServer, seen: Seen) -> Plan:
         return taking_over
     record = seen.one(Kind.SERVER, SERVER, Server)
     if record:
-        return Plan(steps=tuple(retag(server, seen)), waits=(*state_waits(record), *lost_ports(server, seen)))
+        repairs = (*retag(server, seen), *repair_pairs(server, seen))
+        return Plan(steps=repairs, waits=(*state_waits(record), *lost_ports(server, seen)))
     existed = server.status.instance_id if server.status else None
     if existed:
         return Plan(waits=(_deleted(existed),))

@@ -8,13 +8,13 @@ import pytest
 from builders import NAMESPACE
 from machine_stage import Stage
 from machines import a_port
-from memory_cloud import Killed
+from memory_cloud import Killed, MemoryCloud, a_memory_cloud
 from pycapo.api.capi import Cluster, Machine
 from pycapo.api.cluster import OpenStackCluster
 from pycapo.api.machine import OpenStackMachine
 from pycapo.api.meta import ObjectMeta
-from pycapo.api.ports import PortOpts
-from pycapo.api.references import OpenStackIdentityReference
+from pycapo.api.ports import AddressPair, FixedIP, PortOpts
+from pycapo.api.references import OpenStackIdentityReference, SubnetFilter, SubnetParam
 from pycapo.api.v1alpha1 import OpenStackServer
 from pycapo.cloud.errors import LoginFailed, QuotaExceeded, Unanswered
 from pycapo.controllers.machine import watches
@@ -22,7 +22,7 @@ from pycapo.kube.life import Again, Failed, Settled
 from pycapo.kube.meta import ObjectKey, copy_of
 from pycapo.model.kinds import Kind
 from pycapo.model.marks import OWNER_ANNOTATION
-from pycapo.model.records import Server
+from pycapo.model.records import Member, Port, Server
 
 RUNNING = {Kind.SERVER: 1, Kind.PORT: 1}
 WITHOUT_BALANCER = {"apiServer": {"managedLoadBalancer": {"enabled": False}}}
@@ -287,6 +287,88 @@ def test_new_credentials_reach_a_server_that_exists() -> None:
     stage.settle()
 
     assert stage.server("worker-0").spec.identity_ref.name == "other"
+
+
+def change_pairs(stage: Stage, name: str, *addresses: str) -> None:
+    before = stage.machine(name)
+    after = copy_of(before)
+    for port in after.spec.ports or ():
+        port.allowed_address_pairs = [AddressPair(ip_address=address) for address in addresses] or None
+    stage.kube.patch(before, after)
+
+
+def pairs_of(stage: Stage, name: str) -> list[str]:
+    (port,) = (port for port in stage.cloud.all(Kind.PORT) if port.name == name)
+    assert isinstance(port, Port)
+    return [pair.ip_address for pair in port.allowed_address_pairs]
+
+
+@pytest.mark.parametrize("control_plane", [False, True])
+def test_address_pairs_change_on_a_machine_that_runs(control_plane: bool) -> None:
+    stage = Stage()
+    stage.add("node", PortOpts(), control_plane=control_plane)
+    stage.settle()
+    running = vms(stage)
+
+    for addresses in (["10.9.0.1"], ["10.8.0.0/24", "10.9.0.2"], []):
+        change_pairs(stage, "node", *addresses)
+        stage.settle()
+        assert pairs_of(stage, "node-0") == addresses
+
+    assert vms(stage) == running
+    assert stage.told(stage.machine("node"), "Ready")[0] == "True"
+
+
+def test_address_pairs_that_somebody_took_away_come_back_and_then_cost_no_request() -> None:
+    stage = Stage()
+    stage.add("worker-0", PortOpts(allowed_address_pairs=[AddressPair(ip_address="10.9.0.1")]))
+    stage.settle()
+    (port,) = (port for port in stage.cloud.all(Kind.PORT) if port.name == "worker-0-0")
+    stage.cloud.update(Kind.PORT, port.id, {"allowed_address_pairs": []})
+
+    stage.settle()
+    writes = stage.cloud.writes
+    stage.settle()
+
+    assert (pairs_of(stage, "worker-0-0"), stage.cloud.writes) == (["10.9.0.1"], writes)
+
+
+def test_another_primary_subnet_moves_the_members_of_the_load_balancer() -> None:
+    stage = Stage(cloud=a_cloud_with_two_subnets(), **EXISTING, primarySubnet={"filter": {"name": "one"}})
+    both = [FixedIP(subnet=SubnetParam(id=id)) for id in ("two", "one")]
+    stage.add("cp-0", PortOpts(fixed_ips=both), control_plane=True)
+    stage.settle()
+    assert [member.subnet_id for member in members(stage)] == ["one"]
+
+    before = stage.kube.list(OpenStackCluster)[0]
+    after = copy_of(before)
+    after.spec.primary_subnet = SubnetParam(filter=SubnetFilter(name="two"))
+    stage.kube.patch(before, after)
+    stage.settle()
+
+    assert [member.subnet_id for member in members(stage)] == ["two"]
+    assert stage.told(stage.machine("cp-0"), "Ready")[0] == "True"
+
+
+EXISTING = {
+    "managedSubnets": None,
+    "network": {"id": "net-x"},
+    "enableExternalNetwork": False,
+    "apiServer": {"managedLoadBalancer": {"enabled": True}, "enableFloatingIP": False},
+}
+
+
+def a_cloud_with_two_subnets() -> MemoryCloud:
+    cloud = a_memory_cloud()
+    cloud.create(Kind.NETWORK, [{"id": "net-x", "name": "x"}], marks=[None])
+    for name, cidr in (("two", "10.92.0.0/24"), ("one", "10.91.0.0/24")):
+        body = {"id": name, "name": name, "network_id": "net-x", "cidr": cidr}
+        cloud.create(Kind.SUBNET, [body], marks=[None])
+    return cloud
+
+
+def members(stage: Stage) -> list[Member]:
+    return [member for member in stage.cloud.all(Kind.MEMBER) if isinstance(member, Member)]
 
 
 def test_a_wrong_password_is_told_as_what_it_is() -> None:

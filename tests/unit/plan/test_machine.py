@@ -9,7 +9,7 @@ import pytest
 from machines import IDENTITY, NETWORK, OWNER, a_capi_machine, a_machine, a_port, a_ready_cluster
 from pycapo.api.cluster import ClusterInitialization, ManagedNetwork, OpenStackClusterStatus
 from pycapo.api.machine import NetworkConfig
-from pycapo.api.ports import FixedIP, PortOpts
+from pycapo.api.ports import AddressPair, FixedIP, PortOpts
 from pycapo.api.references import (
     FlavorParam,
     NetworkFilter,
@@ -21,10 +21,11 @@ from pycapo.api.references import (
 )
 from pycapo.api.v1alpha1 import OpenStackServerSpec
 from pycapo.model.marks import OWNER_ANNOTATION
-from pycapo.plan.machine import machine_waits, noted_server, provider_id, server_of, server_spec
+from pycapo.plan.machine import follow, machine_waits, noted_server, provider_id, server_of, server_spec
 
 OTHER = NetworkParam(id="net-2")
 MINE = SecurityGroupParam(id="sg-mine")
+Pairs = list[AddressPair] | None
 
 
 def spec_of(
@@ -201,9 +202,50 @@ def test_policy_routing_that_is_asked_for_is_not_ignored() -> None:
     assert "spec.networkConfig.policyRouting" in wait.message
 
 
-def test_a_subnet_by_filter_stays_a_filter_for_the_server_to_resolve() -> None:
+@pytest.mark.parametrize("field", ["subnets", "primary_subnet"])
+def test_a_subnet_by_filter_stays_a_filter_for_the_server_to_resolve_in_the_cluster_network(field: str) -> None:
     reference = SubnetParam(filter=SubnetFilter(name="v4"))
 
-    (port,) = spec_of(cluster={"subnets": [reference]}).ports
+    (port,) = spec_of(cluster={field: [reference] if field == "subnets" else reference}).ports
 
-    assert port.fixed_ips == [FixedIP(subnet=reference)]
+    assert (port.network, port.fixed_ips) == (NetworkParam(id=NETWORK), [FixedIP(subnet=reference)])
+
+
+PAIRS = [AddressPair(ip_address="10.9.0.1")]
+OTHERS = [AddressPair(ip_address="10.8.0.0/24")]
+
+
+@pytest.mark.parametrize(
+    ("before", "wanted", "after"),
+    [
+        (None, None, None),
+        (None, PAIRS, PAIRS),
+        (PAIRS, OTHERS, OTHERS),
+        (PAIRS, [], []),
+        (PAIRS, None, []),
+        ([], None, []),
+    ],
+)
+def test_a_server_follows_the_address_pairs_of_its_machine(before: Pairs, wanted: Pairs, after: Pairs) -> None:
+    server = spec_of(PortOpts(), additional_ports=[a_port(network=OTHER, allowed_address_pairs=before)])
+    machine = a_machine(PortOpts(), additional_ports=[a_port(network=OTHER, allowed_address_pairs=wanted)])
+
+    followed = follow(server, machine, a_ready_cluster())
+
+    assert [port.allowed_address_pairs for port in followed.ports] == [None, after]
+
+
+def test_a_server_that_follows_its_machine_keeps_everything_else() -> None:
+    server = spec_of(PortOpts(allowed_address_pairs=PAIRS), a_port(network=OTHER))
+    machine = a_machine(PortOpts(allowed_address_pairs=PAIRS), a_port(network=OTHER), flavor=FlavorParam(id="f9"))
+
+    assert follow(server, machine, a_ready_cluster()) == server
+
+
+def test_a_server_with_other_ports_than_its_machine_follows_the_credentials_only() -> None:
+    server = spec_of(PortOpts(allowed_address_pairs=PAIRS), PortOpts())
+    own = OpenStackIdentityReference(name="own", cloud_name="x")
+
+    followed = follow(server, a_machine(PortOpts(), identity_ref=own), a_ready_cluster())
+
+    assert (followed.identity_ref, followed.ports) == (own, server.ports)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from machines import OWNER, a_port, a_server, seen_of, the_port
+from machines import OWNER, a_port, a_server, seen_of, the_nova_server, the_port
 from pycapo.api.ports import (
     AddressPair,
     AddressRange,
@@ -29,9 +29,10 @@ from pycapo.api.references import (
 )
 from pycapo.model.kinds import Kind
 from pycapo.model.marks import Mark
+from pycapo.model.records import AddressPair as SeenPair
 from pycapo.model.records import Network, SecurityGroup, Subnet, Trunk
 from pycapo.model.seen import Seen
-from pycapo.model.steps import Create, Key
+from pycapo.model.steps import Create, Key, Update
 from pycapo.plan.ports import not_supported, wants_trunk
 from pycapo.plan.server import plan_server
 
@@ -114,6 +115,60 @@ def test_address_pairs_are_left_out_without_port_security() -> None:
     body = body_of(a_port(enable_port_security=False, allowed_address_pairs=[AddressPair(ip_address="10.0.0.0/8")]))
 
     assert "allowed_address_pairs" not in body
+
+
+MAC = "fa:16:3e:00:00:01"
+FILLED = (SeenPair("10.8.0.0/24", MAC), SeenPair("10.9.0.1", MAC))
+
+
+def repairs(port: PortOpts, *there: SeenPair, **fields: Any) -> list[tuple[str, Any]]:
+    known = {"mac_address": MAC, "allowed_address_pairs": there, "port_security_enabled": True, **fields}
+    steps = plan_server(a_server(port), seen_of(the_port(**known), the_nova_server())).steps
+    return [(step.id, step.body["allowed_address_pairs"]) for step in steps if isinstance(step, Update)]
+
+
+def pairs(*addresses: str, mac: str | None = None) -> dict[str, Any]:
+    return {"allowed_address_pairs": [AddressPair(ip_address=it, mac_address=mac) for it in addresses]}
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        a_port(**pairs("10.8.0.0/24", "10.9.0.1")),
+        a_port(**pairs("10.9.0.1/32", "10.8.0.0/24")),
+        a_port(**pairs("10.9.0.1", "10.8.0.0/24", mac="FA-16-3E-00-00-01")),
+        a_port(),
+        a_port(enable_port_security=False, **pairs("10.7.0.1")),
+        a_port(value_specs=[ValueSpec(name="a", key="allowed_address_pairs", json=[])], **pairs("10.7.0.1")),
+    ],
+    ids=[
+        "same",
+        "other order and spelling",
+        "the port's MAC",
+        "says nothing",
+        "no port security",
+        "said by valueSpecs",
+    ],
+)
+def test_address_pairs_that_are_as_the_spec_says_cost_no_request(entry: PortOpts) -> None:
+    assert repairs(entry, *FILLED) == []
+
+
+@pytest.mark.parametrize(
+    ("entry", "sent"),
+    [
+        (a_port(**pairs("10.9.0.1")), [{"ip_address": "10.9.0.1"}]),
+        (a_port(**pairs("10.8.0.0/25", "10.9.0.1")), [{"ip_address": "10.8.0.0/25"}, {"ip_address": "10.9.0.1"}]),
+        (a_port(**pairs("::1", mac="fa:16:3e:00:00:02")), [{"ip_address": "::1", "mac_address": "fa:16:3e:00:00:02"}]),
+        (a_port(allowed_address_pairs=[]), []),
+    ],
+)
+def test_address_pairs_of_a_port_that_exists_become_those_of_the_spec(entry: PortOpts, sent: list[Any]) -> None:
+    assert repairs(entry, *FILLED) == [("port-0", sent)]
+
+
+def test_no_address_pairs_are_sent_to_a_port_whose_port_security_is_off() -> None:
+    assert repairs(a_port(**pairs("10.9.0.1")), port_security_enabled=False) == []
 
 
 def test_the_tags_of_the_server_come_before_those_of_the_port() -> None:
