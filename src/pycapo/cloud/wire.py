@@ -32,6 +32,7 @@ USER_AGENT = f"pycapo/{version('pycapo')}"
 _POOL = re.compile(r"HTTPS?ConnectionPool\(.*?(\[Errno[^'\")]*|[^:(]*timed out[^'\")]*).*", re.DOTALL)
 _BUSY = 10.0  # seconds to leave a busy Keystone alone
 _REFUSED = 30.0  # seconds for which refused credentials are not tried again, so that nobody's account gets locked
+_LONGEST_REST = 300.0  # seconds for which a service that asks for it is left alone
 _VERSION = re.compile(r"/v\d+(\.\d+)?(/|$)")
 
 
@@ -111,6 +112,7 @@ class Wire:
         )
         self._endpoints: dict[str, str] = {}
         self._refused: tuple[float, LoginFailed | None] = (0.0, None)
+        self._rest: dict[str, float] = {}  # service type -> when it may be asked again (monotonic seconds)
         info = self._login()
         self.project_id = info.project_id or ""
         self.region, self._catalog = _choose_region(info, access)
@@ -134,6 +136,7 @@ class Wire:
         """The content of the answer to one request; raises CloudError."""
         url = self.endpoint(ask.service) + ask.path
         self._check_login()
+        self._check_rest(ask.service)
         with self._limits.request():
             started, status = time.monotonic(), 0
             try:
@@ -144,7 +147,10 @@ class Wire:
                     took = time.monotonic() - started
                     self._recorder(Request(ask.service.type, ask.verb, str(ask.kind), status, took))
         if status >= 400:
-            raise self._noticed(failure(status, response.content, response.headers))
+            error = self._noticed(failure(status, response.content, response.headers))
+            if isinstance(error, Busy) and "retry-after" in response.headers:
+                self._rest[ask.service.type] = time.monotonic() + min(error.retry_after or 0.0, _LONGEST_REST)
+            raise error
         return response.content
 
     def _check_login(self) -> None:
@@ -152,6 +158,12 @@ class Wire:
         at, error = self._refused
         if error and time.monotonic() - at < _REFUSED:
             raise copy.copy(error)
+
+    def _check_rest(self, service: Service) -> None:
+        """Leave a service alone, whoever needs it, as long as it asked for."""
+        left = self._rest.get(service.type, 0.0) - time.monotonic()
+        if left > 0:
+            raise Busy(f"The {service.type} service asked to be left alone for a while", retry_after=left)
 
     def _noticed(self, error: CloudError) -> CloudError:
         if isinstance(error, LoginFailed):

@@ -202,6 +202,19 @@ def test_a_busy_cloud_says_when_to_come_back(fake: FakeOpenStack, cloud: OpenSta
     assert raised.value.retry_after == 17
 
 
+def test_a_service_that_asked_for_rest_is_asked_by_nobody_meanwhile(fake: FakeOpenStack, cloud: OpenStack) -> None:
+    fake.answers["GET /network/v2.0/networks"] = Answer(b"Too many requests", 429, {"Retry-After": "17"})
+    with pytest.raises(Busy):
+        cloud.look({Kind.NETWORK})
+    asked = len(fake.requests)
+
+    with pytest.raises(Busy) as raised:
+        cloud.look({Kind.ROUTER})
+
+    assert len(fake.requests) == asked
+    assert 0 < (raised.value.retry_after or 0) <= 17
+
+
 def test_an_expired_token_is_renewed_once(fake: FakeOpenStack, cloud: OpenStack) -> None:
     fake.token = 7
 
