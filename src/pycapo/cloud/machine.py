@@ -21,12 +21,11 @@ def observe_membership(
     """The machine's ports and members, and beside them its cluster's load balancer and pools, or without one the floating IPs.
 
     `owner` is the machine's mark, `cluster` its cluster's, `others` those of the other control plane nodes that live, for a
-    machine that leaves. The state of the load balancer matters only to who has to change it.
+    machine that leaves. The state of the load balancer matters only to who has to change it: it is asked for unless `others` is
+    None.
     """
     if balanced and SERVICE in cloud.services():
-        picture = cloud.look({Kind.PORT, *_PARTS})
-        if others is not None or not _seated(picture, owner, cluster):
-            picture = cloud.look({Kind.PORT, *_PARTS, Kind.LOAD_BALANCER})
+        picture = cloud.look({Kind.PORT, *_PARTS, *(() if others is None else (Kind.LOAD_BALANCER,))})
     else:
         picture = cloud.look({Kind.PORT} if balanced else {Kind.PORT, Kind.FLOATING_IP})
     ports = picture.owned(Kind.PORT, owner)
@@ -36,16 +35,6 @@ def observe_membership(
     floating = tuple(item for item in picture.all(Kind.FLOATING_IP) if isinstance(item, FloatingIP))
     known = tuple(item for item in floating if item.mark is None or item.mark.owner == cluster)
     return Seen(owner=owner, owned={Kind.PORT: ports}, beside={Kind.PORT: heirs, Kind.FLOATING_IP: known})
-
-
-def _seated(picture: Picture, owner: str, cluster: str) -> bool:
-    """Whether every pool of the cluster has a member of the machine, at an address that it has."""
-    ports = picture.owned(Kind.PORT, owner)
-    addresses = {fixed.ip_address for port in ports if isinstance(port, Port) for fixed in port.fixed_ips}
-    members = [item for item in picture.owned(Kind.MEMBER, owner) if isinstance(item, Member)]
-    right = {item.pool_id for item in members if item.address in addresses}
-    pools = {pool.id for pool in picture.owned(Kind.POOL, cluster)}
-    return bool(pools) and pools == right and len(members) == len(pools)
 
 
 def _with_balancer(picture: Picture, owner: str, cluster: str, *, ports: tuple[Record, ...]) -> Seen:

@@ -4,6 +4,8 @@
 Rule: who leaves is out before anything else of it is taken down.
 """
 
+from functools import partial
+
 from pycapo.api.cluster import OpenStackCluster
 from pycapo.api.machine import OpenStackMachine
 from pycapo.cloud.apply import apply
@@ -59,11 +61,17 @@ class Endpoint:
         return left
 
     def _decide(self, cloud: Cloud, obj: OpenStackMachine, cluster: OpenStackCluster, *, leaving: bool) -> Plan:
-        seen = observe_membership(
+        look = partial(
+            observe_membership,
             cloud,
             (obj.metadata.annotations or {})[OWNER_ANNOTATION],
             cluster=(cluster.metadata.annotations or {}).get(OWNER_ANNOTATION, ""),
             balanced=balanced(cluster),
-            others=sisters(self._kube, obj) if leaving else None,
         )
-        return leave(cluster, seen) if leaving else plan_membership(obj.metadata.name, cluster, seen)
+        if leaving:
+            return leave(cluster, look(others=sisters(self._kube, obj)))
+        plan = plan_membership(obj.metadata.name, cluster, look())
+        if plan.settled or not balanced(cluster):
+            return plan
+        # The node has to move, so now the state of the load balancer matters.
+        return plan_membership(obj.metadata.name, cluster, look(others=()))

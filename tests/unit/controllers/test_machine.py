@@ -5,7 +5,7 @@ import contextlib
 
 import pytest
 
-from builders import NAMESPACE
+from builders import NAME, NAMESPACE
 from machine_stage import Stage
 from machines import a_port
 from memory_cloud import Killed, MemoryCloud, a_memory_cloud
@@ -340,14 +340,33 @@ def test_another_primary_subnet_moves_the_members_of_the_load_balancer() -> None
     stage.settle()
     assert [member.subnet_id for member in members(stage)] == ["one"]
 
-    before = stage.kube.list(OpenStackCluster)[0]
-    after = copy_of(before)
-    after.spec.primary_subnet = SubnetParam(filter=SubnetFilter(name="two"))
-    stage.kube.patch(before, after)
+    move_to(stage, "two")
     stage.settle()
 
     assert [member.subnet_id for member in members(stage)] == ["two"]
     assert stage.told(stage.machine("cp-0"), "Ready")[0] == "True"
+
+
+def test_who_has_to_move_asks_for_the_state_of_the_load_balancer_first() -> None:
+    stage = Stage(cloud=a_cloud_with_two_subnets(), **EXISTING, primarySubnet={"filter": {"name": "one"}})
+    stage.add(
+        "cp-0", PortOpts(fixed_ips=[FixedIP(subnet=SubnetParam(id=id)) for id in ("two", "one")]), control_plane=True
+    )
+    stage.settle()
+    move_to(stage, "two")
+    stage.turn(OpenStackCluster, NAME)
+    stage.restart()
+
+    stage.turn(OpenStackMachine, "cp-0")
+
+    assert members(stage) == []
+
+
+def move_to(stage: Stage, subnet: str) -> None:
+    before = stage.kube.list(OpenStackCluster)[0]
+    after = copy_of(before)
+    after.spec.primary_subnet = SubnetParam(filter=SubnetFilter(name=subnet))
+    stage.kube.patch(before, after)
 
 
 EXISTING = {
@@ -466,6 +485,18 @@ def test_machines_look_again_when_what_they_hang_on_changes() -> None:
     }
 
     assert {kind: list(keys) for kind, keys in found.items()} == {kind: [key] for kind in found}
+
+
+def test_machines_look_again_when_their_cluster_has_other_subnets_and_not_for_its_conditions() -> None:
+    stage = Stage()
+    cluster = stage.kube.list(OpenStackCluster)[0]
+    (watch,) = (watch for watch in watches(stage.kube) if watch.kind is OpenStackCluster)
+    moved, told = copy_of(cluster), copy_of(cluster)
+    moved.status.network.subnets = None  # type: ignore[union-attr]
+    told.status.conditions = None  # type: ignore[union-attr]
+
+    assert watch.changed is not None
+    assert [watch.changed(cluster, other) for other in (moved, told)] == [True, False]
 
 
 def test_a_whole_cluster_with_its_machines_goes_and_nothing_is_left() -> None:
