@@ -21,9 +21,14 @@ def create_balancer(world: World, body: Body, project: str) -> LoadBalancer:
         raise BadRequest(
             "Validation failure: VIP must contain one of: vip_port_id, vip_network_id, vip_subnet_id.", status=400
         )
-    nested = [*body.get("pools", ()), *(one["default_pool"] for one in body.get("listeners", ()) if "default_pool" in one)]
+    nested = [
+        *body.get("pools", ()),
+        *(one["default_pool"] for one in body.get("listeners", ()) if "default_pool" in one),
+    ]
     if not all(pool.get("name") for pool in nested):
-        raise BadRequest("Validation failure: Pools must be named when creating a fully populated loadbalancer.", status=400)
+        raise BadRequest(
+            "Validation failure: Pools must be named when creating a fully populated loadbalancer.", status=400
+        )
     id = world.new_id(Kind.LOAD_BALANCER)
     asked = {"subnet_id": subnet_id, "ip_address": body.get("vip_address")}
     port = neutron.create_port(

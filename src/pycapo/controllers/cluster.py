@@ -199,7 +199,11 @@ def watches(kube: Kube) -> tuple[Watch, ...]:
         kind = OpenStackCluster.kind
         return [ObjectKey(obj.metadata.namespace or "", owner.name) for owner in owners if owner.kind == kind]
 
-    return Watch(Cluster, of_cluster, changed=wish_changed), Watch(Machine, of_machine), Watch(OpenStackServer, of_server)
+    return (
+        Watch(Cluster, of_cluster, changed=wish_changed),
+        Watch(Machine, of_machine),
+        Watch(OpenStackServer, of_server),
+    )
 
 
 def owner_name(obj: OpenStackCluster) -> str | None:
