@@ -10,7 +10,7 @@ from collections import Counter
 import pytest
 
 from e2e.manifests import cluster, machine
-from e2e.world import World, wait_until_ready
+from e2e.world import Json, World, wait_until_ready
 from pycapo.deploy.components import components
 from pycapo.lab import life, process, provider
 from pycapo.lab.build import build
@@ -140,6 +140,11 @@ def hangs(world: World, namespace: str) -> bool:
     return bool(found and found["metadata"].get("finalizers"))
 
 
+def server(world: World, namespace: str) -> Json:
+    """The status of the first worker's OpenStackServer."""
+    return (world.get("OpenStackServer", namespace, WORKERS[0]) or {}).get("status") or {}
+
+
 def aside(world: World) -> list[str]:
     """The command of a second pycapo that contends for the same Lease."""
     return [
@@ -172,10 +177,11 @@ def test_a_second_pycapo_waits_and_takes_over_when_the_first_is_killed(world: Wo
         world.apply(*cluster(namespace, NAME))
         wait_until_ready(world, "OpenStackCluster", namespace, NAME)
         assert "leading" not in process.log_tail(world.lab, second, lines=200)
-        with world.faults.spawn_delay(10, name=WORKERS[0]):
+        with world.faults.spawn_delay(20, name=WORKERS[0]):
             world.apply(*machine(namespace, WORKERS[0], cluster=NAME))
-            world.kill_pycapo()
-            wait_until_ready(world, "OpenStackMachine", namespace, WORKERS[0], 120)
+            world.wait_for(lambda: server(world, namespace).get("instanceID"), "the server is asked for", 60)
+            world.kill_pycapo()  # and with it the webhooks: until the end nobody can write what they look at
+            world.wait_for(lambda: server(world, namespace).get("ready"), "the other one tells that it runs", 120)
 
         assert "leading" in process.log_tail(world.lab, second, lines=200)
     finally:
