@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The lab's OpenStack does what pycapo asks of a cloud, and fails as it is told (`eval "$(pycapo lab env)"` first)."""
+"""The lab's OpenStack does what pycapo asks of a cloud, and fails as it is told."""
 
-import os
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,11 +10,9 @@ import pytest
 from pycapo.lab.cloud_bootstrap import EXTERNAL_NETWORK, IMAGE, connect, loopback_prefix
 from pycapo.lab.cloud_faults import Faults
 from pycapo.lab.cloud_inventory import difference, snapshot
-from pycapo.lab.places import Lab, find_lab
+from pycapo.lab.places import Lab
 
-CONFIG = os.environ.get("OS_CLIENT_CONFIG_FILE", "")
-LAB = find_lab(Path(CONFIG).parent.name) if CONFIG else None
-pytestmark = [pytest.mark.openstack, pytest.mark.skipif(LAB is None, reason="no lab: OS_CLIENT_CONFIG_FILE names none")]
+pytestmark = pytest.mark.openstack
 TENANT = "other"  # not the one that clusters are made in: what is counted here is nobody else's
 NEW = "2.79"
 
@@ -83,24 +79,22 @@ class Stage:
 
 
 @pytest.fixture
-def stage() -> Iterator[Stage]:
+def stage(lab: Lab) -> Iterator[Stage]:
     """A stage which leaves nothing behind, counted resource by resource."""
-    assert LAB
-    before = snapshot(LAB, project=TENANT)
-    stage = Stage(LAB)
+    before = snapshot(lab, project=TENANT)
+    stage = Stage(lab)
     try:
         yield stage
     finally:
         for undo in reversed(stage.back):
             undo()
-    left = difference(before, snapshot(LAB, project=TENANT))
+    left = difference(before, snapshot(lab, project=TENANT))
     assert not left, str(left)
 
 
 @pytest.fixture
-def faults() -> Faults:
-    assert LAB
-    return Faults(LAB)
+def faults(lab: Lab) -> Faults:
+    return Faults(lab)
 
 
 def test_a_tenant_administers_nothing(stage: Stage) -> None:
