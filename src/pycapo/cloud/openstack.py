@@ -42,6 +42,8 @@ _LASTING = frozenset(
         Kind.SERVER_GROUP,
     }
 )
+# Of these a spec means one: several are a mistake that somebody is about to mend, so they are not kept for long.
+_SINGLE = frozenset({Kind.IMAGE, Kind.FLAVOR, Kind.NETWORK, Kind.ROUTER, Kind.LOAD_BALANCER_FLAVOR})
 _EXTENSIONS_KEPT, _ZONES_KEPT = 3600.0, 300.0  # seconds
 _PARENTS_AGE = 5.0  # seconds: how old the list of load balancers and pools may be by which parts are listed
 
@@ -58,6 +60,7 @@ class OpenStack:
         self._unsure = Unsure()
         self._claims = Claims(self._inventory)
         self._lasting: Kept[Found] = Kept(lambda found: _LONG if found else _EMPTY)
+        self._single: Kept[Found] = Kept(lambda found: _LONG if len(found) == 1 else _EMPTY)
         self._passing: Kept[Found] = Kept(lambda _: _SHORT)
         self._extensions: Kept[frozenset[str]] = Kept(lambda _: _EXTENSIONS_KEPT)
         self._zones: Kept[tuple[Zone, ...]] = Kept(lambda _: _ZONES_KEPT)
@@ -68,7 +71,7 @@ class OpenStack:
 
     def find(self, kind: Kind, query: Mapping[str, str]) -> Found:
         """What matches the query, also outside the project."""
-        kept = self._lasting if kind in _LASTING else self._passing
+        kept = self._single if kind in _SINGLE else self._lasting if kind in _LASTING else self._passing
         key = kind, tuple(sorted(query.items()))
         return kept.get(key, lambda: listing.find(self._wire, kind, query))
 
@@ -131,6 +134,7 @@ class OpenStack:
                 yield
             except (BadRequest, NotFound):
                 self._lasting.forget(lambda _: True)
+                self._single.forget(lambda _: True)
                 raise
 
     def _tagged(self, kind: Kind, record: Record, body: Mapping[str, Any]) -> Record:
@@ -143,7 +147,7 @@ class OpenStack:
 
     def _forget(self, kind: Kind) -> None:
         """Answers to `find` that a write of ours has made old."""
-        for kept in (self._lasting, self._passing):
+        for kept in (self._lasting, self._single, self._passing):
             kept.forget(lambda key: isinstance(key, tuple) and key[0] is kind)
 
     def _list(self, kind: Kind) -> Iterable[Record]:
