@@ -370,6 +370,19 @@ def test_what_was_found_is_kept_and_what_was_not_found_only_shortly(fake: FakeOp
     assert fake.told == ["GET /image/v2/images"]
 
 
+def test_an_ambiguous_answer_is_kept_no_longer_than_an_empty_one(
+    fake: FakeOpenStack, cloud: OpenStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pycapo.cloud.openstack._EMPTY", 0.0)
+    twins = [{"id": id, "name": "twins", "status": "active"} for id in ("i1", "i2")]
+    fake.answers["GET /image/v2/images"] = Answer({"images": twins})
+    assert len(cloud.find(Kind.IMAGE, {"name": "twins"})) == 2
+
+    fake.answers["GET /image/v2/images"] = Answer({"images": twins[:1]})
+
+    assert [record.id for record in cloud.find(Kind.IMAGE, {"name": "twins"})] == ["i1"]
+
+
 def test_what_was_found_is_looked_up_again_after_a_service_refused_it(fake: FakeOpenStack, cloud: OpenStack) -> None:
     fake.answers["GET /image/v2/images"] = Answer({"images": [{"id": "i1", "name": "ubuntu", "status": "active"}]})
     fake.answers["POST /compute/v2.1/servers"] = Answer({"badRequest": {"message": "Image i1 was not found"}}, 400)
