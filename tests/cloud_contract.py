@@ -16,7 +16,7 @@ from pycapo.cloud.cloud import Cloud, Picture
 from pycapo.cloud.errors import BadRequest, GiveUp, InUse, NotFound
 from pycapo.model.kinds import Kind
 from pycapo.model.marks import Mark, new_owner
-from pycapo.model.records import Record
+from pycapo.model.records import Record, SecurityGroup
 
 BALANCING = (Kind.LOAD_BALANCER, Kind.LISTENER, Kind.POOL, Kind.HEALTH_MONITOR, Kind.MEMBER)
 NEUTRON = (Kind.NETWORK, Kind.SUBNET, Kind.ROUTER, Kind.SECURITY_GROUP, Kind.PORT, Kind.FLOATING_IP)
@@ -106,9 +106,17 @@ def swept(place: Place) -> Iterator[Place]:
 
 
 def settled(records: Sequence[Record]) -> list[Record]:
-    """Records without their status, which goes on by itself (a router's port becomes ACTIVE a moment later)."""
-    told = [msgspec.structs.replace(item, status="") if hasattr(item, "status") else item for item in records]
-    return sorted(told, key=lambda item: item.id)
+    """Records without what is not theirs to promise.
+
+    The status goes on by itself (a router's port becomes ACTIVE a moment later), and Neutron lists a group's rules in any order.
+    """
+    return sorted((_settled(record) for record in records), key=lambda item: item.id)
+
+
+def _settled(record: Record) -> Record:
+    if isinstance(record, SecurityGroup):
+        return msgspec.structs.replace(record, security_group_rules=tuple(settled(record.security_group_rules)))
+    return msgspec.structs.replace(record, status="") if hasattr(record, "status") else record
 
 
 def test_what_was_made_is_in_the_picture_as_a_list_shows_it(place: Place) -> None:
