@@ -18,22 +18,9 @@ from pycapo.model.marks import METADATA_KEY, Mark
 from pycapo.model.records import Port, Record, Server, Trunk
 from pycapo.model.seen import Seen
 from pycapo.model.steps import Create, Delete, Key, Plan, Step, Update, Wait
-from pycapo.plan.ports import (
-    TAG_EXTENSION,
-    create_ports,
-    create_trunks,
-    missing_ports,
-    not_supported,
-    port_name,
-    port_path,
-    port_ref,
-    port_role,
-    port_tags,
-    port_waits,
-    repair_pairs,
-    trunk_role,
-    wants_trunk,
-)
+from pycapo.plan.entries import entry_at, port_name, port_role, trunk_role
+from pycapo.plan.port_repair import TAG_EXTENSION, repair_pairs, retag
+from pycapo.plan.ports import create_ports, create_trunks, missing_ports, not_supported, port_waits
 from pycapo.plan.references import INSTANCE_READY, Resolved, resolve
 from pycapo.plan.volumes import block_devices, create_volumes, making, remove_volumes, volume_waits
 
@@ -82,7 +69,7 @@ def plan_server(server: OpenStackServer, seen: Seen) -> Plan:
 def make_server(server: OpenStackServer, seen: Seen) -> Plan:
     """The volumes, ports, trunks and the server that are missing; nothing but waits while the spec cannot be met."""
     resolved = resolve(server.spec, seen)
-    waits = (*_unsupported(server), *port_waits(server.spec, seen), *resolved.waits, *user_data_waits(server, seen))
+    waits = (*_unsupported(server), *port_waits(server, seen), *resolved.waits, *user_data_waits(server, seen))
     if waits:
         return Plan(waits=waits)
     volumes = tuple(create_volumes(server, seen, resolved))
@@ -122,7 +109,7 @@ def server_body(server: OpenStackServer, seen: Seen, resolved: Resolved) -> dict
     return {
         "name": server.metadata.name,
         "flavorRef": resolved.one("spec.flavorID") or resolved.one("spec.flavor"),
-        "networks": [{"port": port_ref(index, seen)} for index in range(len(spec.ports))],
+        "networks": [{"port": entry_at(server, index).ref(seen)} for index in range(len(spec.ports))],
         **{field: value for field, value in optional.items() if value not in (None, "", [], {})},
     }
 
@@ -175,13 +162,12 @@ def state_waits(server: Server) -> Iterator[Wait]:
 
 def lost_ports(server: OpenStackServer, seen: Seen) -> Iterator[Wait]:
     """Ports that went away while the server lives: told, and not made again, since nothing would plug them in."""
-    for index in missing_ports(server.spec, seen):
-        name = port_name(server.metadata.name, server.spec.ports[index], index)
+    for entry in missing_ports(server, seen):
         yield Wait(
             condition=INSTANCE_READY,
             reason="PortLost",
-            path=port_path(index),
-            message=f"port {name} of the running server does not exist any more",
+            path=entry.path,
+            message=f"port {entry.name} of the running server does not exist any more",
             after=TROUBLE_AGAIN,
         )
 
@@ -217,21 +203,6 @@ def _place(server: OpenStackServer, port: Record) -> int | None:
         return ids.index(port.id)
     given = [port_name(server.metadata.name, entry, index) for index, entry in enumerate(server.spec.ports)]
     return given.index(port.name) if port.name in given else None
-
-
-def retag(server: OpenStackServer, seen: Seen) -> Iterator[Step]:
-    """The tags of the spec that ports and trunks lack, because somebody died before Neutron had them."""
-    if TAG_EXTENSION not in seen.extensions:
-        return
-    for index, entry in enumerate(server.spec.ports):
-        port = seen.one(Kind.PORT, port_role(index), Port)
-        trunk = seen.one(Kind.TRUNK, trunk_role(index), Trunk) if wants_trunk(server.spec, entry) else None
-        for kind, record in ((Kind.PORT, port), (Kind.TRUNK, trunk)):
-            lacking = [tag for tag in port_tags(server.spec, entry) if record and tag not in record.tags]
-            if record and lacking:
-                body = {"tags": [*record.tags, *lacking]}
-                why = f"{kind} {record.name} lacks the tags {', '.join(lacking)}"
-                yield Update(kind=kind, id=record.id, body=body, why=why, path=f"{port_path(index)}.tags")
 
 
 def retire_server(server: OpenStackServer, seen: Seen) -> Plan:

@@ -16,7 +16,8 @@ from pycapo.model.records import Server
 from pycapo.model.seen import Seen
 from pycapo.model.steps import Key, Plan
 from pycapo.plan.addresses import addresses, floating_ips
-from pycapo.plan.ports import port_body, port_ref, wants_trunk
+from pycapo.plan.entries import entry_at, wants_trunk
+from pycapo.plan.port_body import port_body
 from pycapo.plan.references import Resolved, resolve
 from pycapo.plan.server import SERVER, the_ports
 
@@ -46,7 +47,7 @@ def server_status(server: OpenStackServer, seen: Seen, plan: Plan, made: Made) -
 
 def _port_ids(server: OpenStackServer, seen: Seen, made: Made) -> list[str]:
     """The ids of the ports in the order of the spec, those that were seen and those just made."""
-    refs = (port_ref(index, seen) for index in range(len(server.spec.ports)))
+    refs = (entry_at(server, index).ref(seen) for index in range(len(server.spec.ports)))
     ids = (made.get(ref) if isinstance(ref, Key) else ref for ref in refs)
     return [id for id in ids if id]
 
@@ -66,7 +67,7 @@ def resolved_spec(server: OpenStackServer, seen: Seen) -> ResolvedServerSpec | N
 
 def _port(server: OpenStackServer, index: int, seen: Seen, resolved: Resolved) -> ResolvedPortSpec:
     entry = server.spec.ports[index]
-    body = port_body(server, index, seen=seen, resolved=resolved)
+    body = port_body(server, entry_at(server, index), seen=seen, resolved=resolved)
     fixed = [
         ResolvedFixedIP(subnet=it.get("subnet_id"), ip_address=it.get("ip_address")) for it in body.get("fixed_ips", ())
     ]

@@ -33,7 +33,8 @@ from pycapo.model.records import AddressPair as SeenPair
 from pycapo.model.records import Network, SecurityGroup, Subnet, Trunk
 from pycapo.model.seen import Seen
 from pycapo.model.steps import Create, Key, Update
-from pycapo.plan.ports import not_supported, wants_trunk
+from pycapo.plan.entries import wants_trunk
+from pycapo.plan.ports import not_supported
 from pycapo.plan.server import plan_server
 
 
