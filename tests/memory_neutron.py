@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from memory_world import World
-from pycapo.cloud.errors import BadRequest, InUse, NotFound
+from pycapo.cloud.errors import AddressTaken, BadRequest, InUse, NotFound
 from pycapo.model.kinds import Kind
 from pycapo.model.records import FixedIP, FloatingIP, Network, Port, Router, SecurityGroup, Subnet, Trunk
 
@@ -80,7 +80,7 @@ def _address(world: World, network_id: str, subnets: Sequence[Subnet], entry: Bo
     if wanted is None:
         return {"subnet_id": fitting[0].id, "ip_address": _free(world, fitting[0])}
     if wanted in _taken(world, fitting[0]):
-        raise InUse(f"IP address {wanted} already allocated in subnet {fitting[0].id}", status=409)
+        raise AddressTaken(f"IP address {wanted} already allocated in subnet {fitting[0].id}", status=409)
     return {"subnet_id": fitting[0].id, "ip_address": wanted}
 
 

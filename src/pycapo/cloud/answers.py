@@ -74,6 +74,8 @@ def _family(status: int, message: str, wait: float | None) -> type[CloudError]:
         return errors.Busy if wait is not None and not _QUOTA.search(message) else errors.QuotaExceeded
     if status in (403, 409) and _QUOTA.search(message):
         return errors.QuotaExceeded
+    if status == 409 and errors.ALREADY_ALLOCATED.search(message):
+        return errors.AddressTaken
     if status == 400 and _NOT_YET.search(message):
         return errors.InUse
     if status in _BY_STATUS:

@@ -7,6 +7,7 @@
     │   └── Unanswered    no answer: the work may or may not have been done
     ├── WaitFor       right, but not yet                              409 (in use, pending), locked
     │   └── InUse
+    │       └── AddressTaken   409: another port has the address
     └── GiveUp        wrong until somebody changes something          400, 401, 403, 404, no quota
         ├── BadRequest
         ├── LoginFailed
@@ -16,6 +17,10 @@
 
 Every error carries a `reason` (CamelCase, for conditions), a `message` for people and `retry_after` (seconds, None: back off).
 """
+
+import re
+
+ALREADY_ALLOCATED = re.compile(r"IP address (\S+) already allocated in subnet ([^\s.]+)", re.IGNORECASE)
 
 
 class CloudError(Exception):
@@ -78,6 +83,19 @@ class InUse(WaitFor):
     """409: the resource is in use, locked or in transition."""
 
     reason = "InUse"
+
+
+class AddressTaken(InUse):
+    """409: the address of a port that was asked for belongs to another one; `place` is its subnet's id and the address."""
+
+    reason = "AddressTaken"
+    retry_after = 30.0
+
+    @property
+    def place(self) -> tuple[str, str] | None:
+        """The id of the subnet and the address, as far as Neutron names them."""
+        found = ALREADY_ALLOCATED.search(self.message)
+        return (found[2], found[1]) if found else None
 
 
 class GiveUp(CloudError):

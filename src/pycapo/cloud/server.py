@@ -6,6 +6,8 @@ Rule: reads only. A server that exists costs nothing but the shared picture; ref
 
 from collections.abc import Iterator, Mapping
 
+import msgspec
+
 from pycapo.api.v1alpha1 import OpenStackServer
 from pycapo.cloud.cloud import Cloud, Picture
 from pycapo.model.kinds import Kind
@@ -32,9 +34,18 @@ def observe_server(
         owned=owned,
         found={path: cloud.find(kind, query) for path, (kind, query) in wanted.items()} if missing else {},
         named=_taken_over(picture, server, owned),
-        beside={Kind.FLOATING_IP: _floating_ips(picture, owned[Kind.PORT])},
+        beside={
+            Kind.FLOATING_IP: _floating_ips(picture, owned[Kind.PORT]),
+            Kind.PORT: _other_ports(picture, server, owner) if missing else (),
+        },
         extensions=extensions,
     )
+
+
+def observe_further(cloud: Cloud, seen: Seen, wanted: Wanted) -> Seen:
+    """The same with what can only be looked up when the first answers are known."""
+    further = {path: cloud.find(kind, query) for path, (kind, query) in wanted.items()}
+    return msgspec.structs.replace(seen, found={**seen.found, **further}) if further else seen
 
 
 def server_kinds(server: OpenStackServer, extensions: frozenset[str]) -> frozenset[Kind]:
@@ -45,6 +56,14 @@ def server_kinds(server: OpenStackServer, extensions: frozenset[str]) -> frozens
     if spec.root_volume or any(device.storage.type == "Volume" for device in spec.additional_block_devices or ()):
         kinds.add(Kind.VOLUME)
     return frozenset(kinds)
+
+
+def _other_ports(picture: Picture, server: OpenStackServer, owner: str) -> tuple[Record, ...]:
+    """The ports of everybody else, where the server asks for addresses that one of them may hold."""
+    ports = [it for entry in server.spec.ports for it in (entry, *(sub.port for sub in entry.subports or ()))]
+    if not any(fixed.ip_address or fixed.range for port in ports for fixed in port.fixed_ips or ()):
+        return ()
+    return tuple(it for it in picture.all(Kind.PORT) if not (it.mark and it.mark.owner == owner))
 
 
 def _noted_server(server: OpenStackServer) -> str | None:

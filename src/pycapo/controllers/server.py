@@ -19,8 +19,9 @@ from pycapo.api.v1alpha1 import OpenStackServer, OpenStackServerStatus
 from pycapo.cloud.apply import apply
 from pycapo.cloud.cloud import Cloud
 from pycapo.cloud.errors import CloudError
-from pycapo.cloud.server import observe_server
+from pycapo.cloud.server import observe_further, observe_server
 from pycapo.controllers.identity import Clouds, open_cloud
+from pycapo.controllers.reservations import Reservations, taking
 from pycapo.controllers.telling import (
     give_up_for_now,
     next_look,
@@ -30,6 +31,7 @@ from pycapo.controllers.telling import (
     tell_steps,
     tell_trouble,
 )
+from pycapo.kube import conditions
 from pycapo.kube.controller import Watch
 from pycapo.kube.kube import Kube
 from pycapo.kube.life import Again, Gone, Life, Verdict
@@ -38,9 +40,10 @@ from pycapo.model.kinds import Kind
 from pycapo.model.marks import OWNER_ANNOTATION, new_owner
 from pycapo.model.records import Image, Server
 from pycapo.model.seen import Seen
-from pycapo.model.steps import Sealed, Step
+from pycapo.model.steps import Plan, Sealed, Step
+from pycapo.plan.fixed_addresses import subnets_wanted, takes
 from pycapo.plan.machine import SERVER_FINALIZER, noted_server
-from pycapo.plan.references import IMAGE_OBJECT, INSTANCE_READY, image_object, wanted
+from pycapo.plan.references import IMAGE_OBJECT, INSTANCE_READY, Place, image_object, wanted
 from pycapo.plan.server import SERVER, freshness, plan_server, retire_server
 from pycapo.plan.server_status import resolved_spec, server_status
 
@@ -54,6 +57,7 @@ class ServerLife(Life[OpenStackServer]):
     def __init__(self, kube: Kube, clouds: Clouds) -> None:
         self._kube = kube
         self._clouds = clouds
+        self._reservations: Reservations[Place] = Reservations()
 
     def paused(self, obj: OpenStackServer) -> bool:
         """Whether the cluster that the server belongs to is paused; a server may belong to none."""
@@ -73,11 +77,11 @@ class ServerLife(Life[OpenStackServer]):
         done: list[Step] = []
         try:
             cloud = self._cloud(obj)
-            seen = self._look(cloud, obj)
-            plan = plan_server(obj, seen)
+            seen, plan = self._decide(obj, self._look(cloud, obj))
             if plan.steps and seen.found:
                 obj.status.resolved = resolved_spec(obj, seen) or obj.status.resolved
-            made = apply(plan, cloud, done=done)
+            with taking(self._reservations, seen.owner, takes(plan)):
+                made = apply(plan, cloud, done=done)
         except CloudError as error:
             tell_error(obj, INSTANCE_READY, error)
             obj.status.ready = False
@@ -89,6 +93,14 @@ class ServerLife(Life[OpenStackServer]):
         tell_plan(obj, INSTANCE_READY, plan)
         tell_trouble(self._kube, obj, plan)
         return next_look(plan)
+
+    def _decide(self, obj: OpenStackServer, seen: Seen) -> tuple[Seen, Plan]:
+        """The plan, and the picture that it was decided from: with what other servers are about to take."""
+        with self._reservations.deciding():
+            seen = msgspec.structs.replace(seen, spoken_for=self._reservations.of_others(seen.owner))
+            plan = plan_server(obj, seen)
+            self._reservations.take(seen.owner, takes(plan))
+        return seen, plan
 
     def retire(self, obj: OpenStackServer) -> Verdict:
         """One pass of the end; Gone when nothing of the server's is left."""
@@ -106,7 +118,10 @@ class ServerLife(Life[OpenStackServer]):
             return give_up_for_now(self._kube, obj, error)
         finally:
             tell_steps(self._kube, obj, done)
-        return Gone() if plan.settled else next_look(plan)
+        if not plan.settled:
+            return next_look(plan)
+        self._reservations.let_go((obj.metadata.annotations or {})[OWNER_ANNOTATION])
+        return Gone()
 
     def _look(self, cloud: Cloud, obj: OpenStackServer) -> Seen:
         """Everything that deciding about a server needs; trouble is looked at again sooner than the picture would."""
@@ -114,13 +129,19 @@ class ServerLife(Life[OpenStackServer]):
         owner = (obj.metadata.annotations or {})[OWNER_ANNOTATION]
         references = wanted(obj.spec)
         seen = observe_server(cloud, obj, owner, wanted=references)
-        age = freshness(seen.one(Kind.SERVER, SERVER, Server))
+        age = freshness(seen.one(Kind.SERVER, SERVER, Server), told=self._told(obj))
         if age < 300.0:
             seen = observe_server(cloud, obj, owner, wanted=references, max_age=age)
         if seen.one(Kind.SERVER, SERVER, Server) or obj.metadata.deletion_timestamp:
             return seen
+        seen = observe_further(cloud, seen, subnets_wanted(obj, seen))
         found = {**seen.found, IMAGE_OBJECT: self._image(obj)} if image_object(obj.spec) else seen.found
         return msgspec.structs.replace(seen, found=found, user_data=self._user_data(obj))
+
+    def _told(self, obj: OpenStackServer) -> str:
+        """Why the server was not ready when it was looked at last."""
+        before = conditions.find(obj, INSTANCE_READY)
+        return before.reason if before else ""
 
     def _remember(self, obj: OpenStackServer) -> None:
         """Takes the id of a server that existed from the machine's providerID where status was lost."""

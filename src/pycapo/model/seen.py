@@ -24,7 +24,8 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     `owned`: what carries the owner's mark, by kind. `found`: what the spec's references match. `named`: resources that have the
     name which the Go provider would have given and carry no mark (for taking over what it made). `beside`: resources that are
     not the owner's but stand in the way or in between, by kind (router interface ports, ports on a network to be deleted,
-    members of a pool). `extensions`: Neutron extension aliases.
+    members of a pool). `extensions`: Neutron extension aliases. `spoken_for`: addresses, each with the id of its subnet before
+    it, that others are about to take or that Neutron refused to give.
     """
 
     owner: str
@@ -36,6 +37,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     services: frozenset[str] = frozenset()
     zones: tuple[Zone, ...] = ()
     user_data: Sealed | None = None
+    spoken_for: frozenset[tuple[str, str]] = frozenset()
 
     def all(self, kind: Kind, record: type[R]) -> tuple[R, ...]:
         """Everything of a kind that the owner owns."""

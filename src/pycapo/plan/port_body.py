@@ -71,13 +71,12 @@ def network_id(entry: Entry, seen: Seen, resolved: Resolved) -> str | None:
 
 def fixed_ips(entry: Entry, resolved: Resolved) -> list[dict[str, Any]]:
     """The addresses that a port asks for, as Neutron takes them."""
-    return [
-        given(
-            subnet_id=resolved.one(f"{entry.path}.fixedIPs[{place}].subnet"),
-            ip_address=fixed.ip_address,
-        )
-        for place, fixed in enumerate(entry.port.fixed_ips or ())
-    ]
+    asked = []
+    for place, fixed in enumerate(entry.port.fixed_ips or ()):
+        path = f"{entry.path}.fixedIPs[{place}]"
+        subnet, address = resolved.addresses.get(path, (resolved.one(f"{path}.subnet"), fixed.ip_address))
+        asked.append(given(subnet_id=subnet, ip_address=address))
+    return asked
 
 
 def security_groups(entry: Entry, spec: OpenStackServerSpec, resolved: Resolved) -> list[str] | None:

@@ -62,8 +62,6 @@ def _not_supported(port: PortOpts) -> Iterator[str]:
     for place, fixed in enumerate(port.fixed_ips or ()):
         if fixed.address_from:
             yield f"fixedIPs[{place}].addressFrom"
-        if fixed.range:
-            yield f"fixedIPs[{place}].range"
 
 
 def missing_ports(server: OpenStackServer, seen: Seen) -> tuple[Entry, ...]:

@@ -27,15 +27,19 @@ Wanted = Mapping[str, tuple[Kind, Mapping[str, str]]]
 Ids = dict[str, tuple[str, ...]]
 """What was meant: ids by field path."""
 
+Place = tuple[str, str]
+"""An address and the id of its subnet, the subnet first."""
+
 Reference = tuple[str, Kind, msgspec.Struct, bool]
 """Field path, kind, the reference, and whether it is looked up even when it is an id."""
 
 
 class Resolved(msgspec.Struct, frozen=True):
-    """Ids by field path, and a wait for each reference that matches none or several."""
+    """Ids by field path, a wait for each reference that matches none or several, and the addresses of ports by field path."""
 
     ids: Ids
     waits: tuple[Wait, ...] = ()
+    addresses: Mapping[str, Place] = {}
 
     def one(self, path: str) -> str | None:
         """The id of a reference that names one thing, if the spec has it."""
@@ -120,8 +124,9 @@ def _of_port(path: str, port: PortOpts) -> Iterator[Reference]:
         yield f"{path}.network", Kind.NETWORK, port.network, False
     for place, fixed in enumerate(port.fixed_ips or ()):
         if fixed.subnet:
-            # Without a network it is the subnet that says which one is meant.
-            yield f"{path}.fixedIPs[{place}].subnet", Kind.SUBNET, fixed.subnet, port.network is None
+            # Without a network it is the subnet that says which one is meant; an address is looked for in it.
+            needed = port.network is None or bool(fixed.ip_address or fixed.range)
+            yield f"{path}.fixedIPs[{place}].subnet", Kind.SUBNET, fixed.subnet, needed
     yield from _groups(path, port.security_groups)
 
 

@@ -19,9 +19,10 @@ from pycapo.model.records import Port, Record, Server, Trunk
 from pycapo.model.seen import Seen
 from pycapo.model.steps import Create, Delete, Key, Plan, Step, Update, Wait
 from pycapo.plan.entries import entry_at, port_name, port_role, trunk_role
+from pycapo.plan.fixed_addresses import LOOK_AGAIN, PASSING, differing, resolve_server
 from pycapo.plan.port_repair import TAG_EXTENSION, repair_pairs, retag
 from pycapo.plan.ports import create_ports, create_trunks, missing_ports, not_supported, port_waits
-from pycapo.plan.references import INSTANCE_READY, Resolved, resolve
+from pycapo.plan.references import INSTANCE_READY, Resolved
 from pycapo.plan.volumes import block_devices, create_volumes, making, remove_volumes, volume_waits
 
 SERVER = "server"
@@ -40,8 +41,12 @@ GONE = frozenset({"DELETED", "SOFT_DELETED"})
 _BUILDING = frozenset({"", "BUILD", "UNKNOWN", "UNDEFINED"})
 
 
-def freshness(server: Server | None) -> float:
-    """How many seconds old the picture may be: what moves, the picture itself looks at soon; trouble it does not know."""
+def freshness(server: Server | None, *, told: str = "") -> float:
+    """How many seconds old the picture may be: what moves, the picture itself looks at soon; trouble it does not know.
+
+    `told` is why the server was not ready before."""
+    if told in PASSING:
+        return LOOK_AGAIN / 2
     return TROUBLE_AGAIN / 2 if server and server.status not in {"ACTIVE", *_BUILDING} else 300.0
 
 
@@ -59,7 +64,7 @@ def plan_server(server: OpenStackServer, seen: Seen) -> Plan:
     record = seen.one(Kind.SERVER, SERVER, Server)
     if record:
         repairs = (*retag(server, seen), *repair_pairs(server, seen))
-        return Plan(steps=repairs, waits=(*state_waits(record), *lost_ports(server, seen)))
+        return Plan(steps=repairs, waits=(*state_waits(record), *lost_ports(server, seen), *differing(server, seen)))
     existed = server.status.instance_id if server.status else None
     if existed:
         return Plan(waits=(_deleted(existed),))
@@ -68,7 +73,7 @@ def plan_server(server: OpenStackServer, seen: Seen) -> Plan:
 
 def make_server(server: OpenStackServer, seen: Seen) -> Plan:
     """The volumes, ports, trunks and the server that are missing; nothing but waits while the spec cannot be met."""
-    resolved = resolve(server.spec, seen)
+    resolved = resolve_server(server, seen)
     waits = (*_unsupported(server), *port_waits(server, seen), *resolved.waits, *user_data_waits(server, seen))
     if waits:
         return Plan(waits=waits)

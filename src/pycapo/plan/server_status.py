@@ -17,8 +17,9 @@ from pycapo.model.seen import Seen
 from pycapo.model.steps import Key, Plan
 from pycapo.plan.addresses import addresses, floating_ips
 from pycapo.plan.entries import entry_at, wants_trunk
+from pycapo.plan.fixed_addresses import resolve_server
 from pycapo.plan.port_body import port_body
-from pycapo.plan.references import Resolved, resolve
+from pycapo.plan.references import Resolved
 from pycapo.plan.server import SERVER, the_ports
 
 Made = Mapping[Key, str]
@@ -54,7 +55,7 @@ def _port_ids(server: OpenStackServer, seen: Seen, made: Made) -> list[str]:
 
 def resolved_spec(server: OpenStackServer, seen: Seen) -> ResolvedServerSpec | None:
     """The references of a spec as ids, as the Go provider notes them; None while some are not known."""
-    resolved = resolve(server.spec, seen)
+    resolved = resolve_server(server, seen)
     if resolved.waits:
         return None
     return ResolvedServerSpec(

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from machines import OWNER, a_port, a_server, seen_of, the_nova_server, the_port
+from pycapo.api.meta import TypedLocalObjectReference
 from pycapo.api.ports import (
     AddressPair,
-    AddressRange,
     BindingProfile,
     ExtraDHCPOption,
     FixedIP,
@@ -278,11 +278,11 @@ def test_every_field_without_behaviour_is_named() -> None:
     port = a_port(
         subports=[Subport(port=PortBody())],
         qos_policy=QosPolicyParam(filter=QosPolicyFilter(name="gold")),
-        fixed_ips=[FixedIP(range=AddressRange(start="10.0.0.1", end="10.0.0.9"))],
+        fixed_ips=[FixedIP(address_from=TypedLocalObjectReference(api_group="g", kind="k", name="n"))],
     )
 
     assert set(not_supported(a_server(port).spec)) == {
         "spec.ports[0].subports",
         "spec.ports[0].qosPolicy.filter",
-        "spec.ports[0].fixedIPs[0].range",
+        "spec.ports[0].fixedIPs[0].addressFrom",
     }
