@@ -24,7 +24,7 @@ from memory_world import World
 from pycapo.cloud.cloud import BULK
 from pycapo.cloud.errors import BadRequest, CloudError, NotFound, QuotaExceeded
 from pycapo.cloud.inventory import Inventory, Snapshot, listed_as
-from pycapo.cloud.marking import BALANCING, kept_mark, marked
+from pycapo.cloud.marking import BALANCING, kept_mark, marked, never_borrowed
 from pycapo.cloud.matching import matches
 from pycapo.model.kinds import Kind
 from pycapo.model.marks import Mark
@@ -119,6 +119,7 @@ class MemoryCloud:
         return record
 
     def delete(self, kind: Kind, id: str, *, parent: str | None = None, body: Mapping[str, Any] | None = None) -> None:
+        never_borrowed(kind, self.world.records[kind].get(id))
         with self._inventory.writing(kind), self._written("delete", kind):
             try:
                 self._remove(kind, id, parent, body or {})

@@ -8,6 +8,7 @@ it as metadata, Octavia as a tag, Neutron as a tag where an extension allows tag
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from pycapo.cloud.errors import BadRequest
 from pycapo.model.kinds import Kind
 from pycapo.model.marks import METADATA_KEY, Mark, find_mark, parse_mark
 from pycapo.model.records import Record
@@ -53,10 +54,10 @@ def with_mark(tags: Collection[str], mark: Mark | None) -> list[str]:
 
 
 def kept_mark(kind: Kind, record: Record, body: Mapping[str, Any]) -> dict[str, Any]:
-    """The updating body in which the mark that the record carries stays, whatever tags, metadata or description it sets."""
+    """The updating body in which the mark of what we made stays, whatever tags, metadata or description it sets."""
     mark = record.mark
     sent = dict(body)
-    if mark is None:
+    if mark is None or mark.borrowed:
         return sent
     if "tags" in body and find_mark(tags=record.tags):
         sent["tags"] = with_mark(body["tags"], mark)
@@ -65,6 +66,12 @@ def kept_mark(kind: Kind, record: Record, body: Mapping[str, Any]) -> dict[str, 
     if "description" in body and find_mark(description=record.description):
         sent["description"] = mark.described(str(body["description"] or ""))
     return sent
+
+
+def never_borrowed(kind: Kind, record: Record | None) -> None:
+    """Raises BadRequest for what somebody made and we only use: whatever a plan says, it is not deleted."""
+    if record and record.mark and record.mark.borrowed:
+        raise BadRequest(f"{kind} {record.id} was not made by pycapo and is never deleted by it")
 
 
 _PARTS = ("listeners", "pools", "members", "default_pool", "healthmonitor")

@@ -20,7 +20,7 @@ from pycapo.cloud.cloud import BULK
 from pycapo.cloud.errors import BadRequest, NotFound
 from pycapo.cloud.inventory import PARTS, Inventory, Snapshot
 from pycapo.cloud.kept import Kept
-from pycapo.cloud.marking import TAGGED, kept_mark, marked, tags_on_creation
+from pycapo.cloud.marking import TAGGED, kept_mark, marked, never_borrowed, tags_on_creation
 from pycapo.cloud.rest import COMPUTE, NETWORK
 from pycapo.cloud.unsure import Unsure
 from pycapo.cloud.wire import Ask, Wire
@@ -105,7 +105,8 @@ class OpenStack:
         return record
 
     def delete(self, kind: Kind, id: str, *, parent: str | None = None, body: Mapping[str, Any] | None = None) -> None:
-        """Remove a resource; one that is gone already counts as removed."""
+        """Remove a resource; one that is gone already counts as removed. What is only used is never removed."""
+        never_borrowed(kind, self._inventory.get(kind, id))
         try:
             with self._changing(kind, parent):
                 step = Delete(kind=kind, id=id, why="", parent=parent, body=body or {})

@@ -5,7 +5,8 @@ A mark names the owner (an id that is generated once and kept in an annotation o
 survives `clusterctl move`) and the role that the resource plays for it. It is written in the very request that creates the
 resource: as a tag where the service takes tags on creation, as Nova or Cinder metadata, else as the end of the description.
 
-Law: names are for people. What carries no mark of ours is never changed and never deleted.
+Law: names are for people. What carries no mark of ours is never changed and never deleted. What somebody made and lets us use
+carries a mark that says so (`pycapo-use:`): it is ours to use and to give back, never to delete.
 """
 
 import re
@@ -16,20 +17,23 @@ import msgspec
 
 OWNER_ANNOTATION = "infrastructure.cluster.x-k8s.io/openstack-owner"
 METADATA_KEY = "pycapo-mark"
-_TAG = re.compile(r"^pycapo:([a-z0-9]{12}):([A-Za-z0-9._-]+)$")
+_TAG = re.compile(r"^pycapo(-use)?:([a-z0-9]{12}):([A-Za-z0-9._-]+)$")
 _DESCRIPTION = re.compile(r"\[(pycapo:[^\]\s]+)\]$")
 
 
 class Mark(msgspec.Struct, frozen=True):
-    """Who owns a resource (`owner`, 12 lower-case letters or digits) and what it is to its owner (`role`)."""
+    """Who owns a resource (`owner`, 12 lower-case letters or digits) and what it is to its owner (`role`).
+
+    `borrowed` is what the owner only uses: it was there before and stays."""
 
     owner: str
     role: str
+    borrowed: bool = False
 
     @property
     def tag(self) -> str:
         """The mark as a Neutron, Octavia or Nova tag."""
-        return f"pycapo:{self.owner}:{self.role}"
+        return f"pycapo{'-use' if self.borrowed else ''}:{self.owner}:{self.role}"
 
     def described(self, description: str) -> str:
         """The description with the mark at its end, for services that take no tags on creation."""
@@ -44,7 +48,7 @@ def new_owner() -> str:
 def parse_mark(text: str) -> Mark | None:
     """The mark that a tag spells, if it is one of ours."""
     match = _TAG.match(text)
-    return Mark(owner=match[1], role=match[2]) if match else None
+    return Mark(owner=match[2], role=match[3], borrowed=match[1] is not None) if match else None
 
 
 def find_mark(

@@ -34,6 +34,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     def ref(self, seen: Seen) -> Ref:
         """The port: its id, or the key under which this plan makes it."""
         port = self.seen(seen)
+        if port is None and self.port.existing_port:
+            return next((it.id for it in seen.found.get(f"{self.path}.existingPort", ())), self.key)
         return port.id if port else self.key
 
     def seen(self, seen: Seen) -> Port | None:
@@ -42,7 +44,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
     def mark(self, owner: str) -> Mark:
         """The mark of the port."""
-        return Mark(owner, self.role)
+        return Mark(owner, self.role, borrowed=self.port.existing_port is not None)
 
 
 def port_role(index: int) -> str:
@@ -92,8 +94,10 @@ def entries(server: OpenStackServer) -> Iterator[Entry]:
 
 
 def wants_trunk(spec: OpenStackServerSpec, port: PortOpts) -> bool:
-    """Whether a port is to be the parent of a trunk: its own word, else the server's."""
-    return bool(spec.trunk) if port.trunk is None else port.trunk
+    """Whether a port is to be the parent of a trunk: its own word, else the server's; that is not for ports of others."""
+    if port.trunk is not None:
+        return port.trunk
+    return bool(port.subports) or (bool(spec.trunk) and not port.existing_port)
 
 
 def port_tags(spec: OpenStackServerSpec, port: PortBody) -> list[str]:

@@ -15,7 +15,7 @@ from pycapo.api.v1alpha1 import OpenStackServer
 from pycapo.model.kinds import Kind
 from pycapo.model.records import Port, Subnet
 from pycapo.model.seen import Seen
-from pycapo.model.steps import Create, Plan, Wait
+from pycapo.model.steps import Create, Plan, Update, Wait
 from pycapo.plan.entries import Entry, entries
 from pycapo.plan.port_body import network_id
 from pycapo.plan.ports import missing_ports
@@ -26,6 +26,9 @@ LOOK_AGAIN = 30.0
 
 PASSING = frozenset({"AddressTaken", "AddressesExhausted", "PortInUse", "FloatingIPInUse"})
 """Reasons that end when somebody gives something back; the picture by which that is seen must be young."""
+
+EXISTING = ".existingPort"
+"""How the path of a step ends that claims a port of others."""
 
 Taken = Mapping[Place, Port | str]
 """Who holds an address of a subnet: a port, or the field of another one that is to be made."""
@@ -66,10 +69,15 @@ def resolve_server(server: OpenStackServer, seen: Seen) -> Resolved:
 
 
 def takes(plan: Plan) -> frozenset[Place]:
-    """The addresses that a plan is about to take."""
+    """The addresses that a plan is about to take, and the ports of others, as places without an address."""
+    used = {
+        (it.id, "")
+        for it in plan.steps
+        if isinstance(it, Update) and it.kind is Kind.PORT and it.path.endswith(EXISTING)
+    }
     ports = (step.body.get("fixed_ips", ()) for step in plan.steps if isinstance(step, Create))
     given = (fixed for fixed_ips in ports for fixed in fixed_ips)
-    return frozenset((it["subnet_id"], it["ip_address"]) for it in given if len(it) > 1)
+    return frozenset(used | {(it["subnet_id"], it["ip_address"]) for it in given if len(it) > 1})
 
 
 def differing(server: OpenStackServer, seen: Seen) -> Iterator[Wait]:

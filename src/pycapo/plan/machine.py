@@ -170,6 +170,8 @@ def _groups(
 ) -> list[SecurityGroupParam] | None:
     """The groups of a port; None leaves them to Neutron, an empty list means none."""
     own = port.security_groups
+    if port.existing_port:
+        return None  # it has what it has
     on_cluster = on_cluster_network(port, cluster)
     if own == [] or not _secured(port, cluster, on_cluster):
         return own

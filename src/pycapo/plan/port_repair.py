@@ -30,7 +30,7 @@ def retag(server: OpenStackServer, seen: Seen) -> Iterator[Step]:
         trunk = seen.one(Kind.TRUNK, trunk_role(index), Trunk) if wants_trunk(server.spec, entry) else None
         for kind, record in ((Kind.PORT, port), (Kind.TRUNK, trunk)):
             lacking = [tag for tag in port_tags(server.spec, entry) if record and tag not in record.tags]
-            if record and lacking:
+            if record and lacking and not (record.mark and record.mark.borrowed):
                 body = {"tags": [*record.tags, *lacking]}
                 why = f"{kind} {record.name} lacks the tags {', '.join(lacking)}"
                 yield Update(kind=kind, id=record.id, body=body, why=why, path=f"{port_path(index)}.tags")
@@ -40,7 +40,12 @@ def repair_pairs(server: OpenStackServer, seen: Seen) -> Iterator[Step]:
     """The address pairs of ports that exist, where they are not those of the spec; an entry that names none leaves them alone."""
     for entry in entries(server):
         port = entry.seen(seen)
-        if port is None or not _names_pairs(entry.port) or port.port_security_enabled is False:
+        if (
+            port is None
+            or entry.port.existing_port
+            or not _names_pairs(entry.port)
+            or port.port_security_enabled is False
+        ):
             continue
         wanted = {_spelled(pair.ip_address, pair.mac_address, port) for pair in entry.port.allowed_address_pairs or ()}
         if wanted != {_spelled(pair.ip_address, pair.mac_address, port) for pair in port.allowed_address_pairs}:

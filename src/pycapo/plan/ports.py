@@ -39,6 +39,8 @@ def port_waits(server: OpenStackServer, seen: Seen) -> Iterator[Wait]:
 
 def _contradictions(entry: Entry) -> Iterator[Wait]:
     port, path = entry.port, entry.path
+    if port.existing_port:
+        return
     if port.enable_port_security is False and port.security_groups:
         yield invalid(f"{path}.securityGroups", "security groups need port security, which the entry switches off")
     if port.network is None and not any(fixed.subnet for fixed in port.fixed_ips or ()):
@@ -54,7 +56,7 @@ def not_supported(spec: OpenStackServerSpec) -> Iterator[str]:
 
 
 def _not_supported(port: PortOpts) -> Iterator[str]:
-    for field in ("cluster_network", "existing_port", "floating_ip", "default_route", "subports"):
+    for field in ("cluster_network", "floating_ip", "default_route", "subports"):
         if getattr(port, field):
             yield wire(port, field)
     if port.qos_policy and not port.qos_policy.id:
@@ -72,6 +74,8 @@ def missing_ports(server: OpenStackServer, seen: Seen) -> tuple[Entry, ...]:
 def create_ports(server: OpenStackServer, seen: Seen, resolved: Resolved) -> Iterator[Step]:
     """One creation for each port that is missing; neighbours go out in one request."""
     for entry in missing_ports(server, seen):
+        if entry.port.existing_port:
+            continue
         yield Create(
             key=entry.key,
             mark=entry.mark(seen.owner),

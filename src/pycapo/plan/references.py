@@ -120,6 +120,8 @@ def _references(spec: OpenStackServerSpec) -> Iterator[Reference]:
 
 
 def _of_port(path: str, port: PortOpts) -> Iterator[Reference]:
+    if port.existing_port:
+        yield f"{path}.existingPort", Kind.PORT, port.existing_port, True
     if port.network:
         yield f"{path}.network", Kind.NETWORK, port.network, False
     for place, fixed in enumerate(port.fixed_ips or ()):

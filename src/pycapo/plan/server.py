@@ -19,6 +19,7 @@ from pycapo.model.records import Port, Record, Server, Trunk
 from pycapo.model.seen import Seen
 from pycapo.model.steps import Create, Delete, Key, Plan, Step, Update, Wait
 from pycapo.plan.entries import entry_at, port_name, port_role, trunk_role
+from pycapo.plan.existing_ports import claim_ports, existing_waits, give_back
 from pycapo.plan.fixed_addresses import LOOK_AGAIN, PASSING, differing, resolve_server
 from pycapo.plan.port_repair import TAG_EXTENSION, repair_pairs, retag
 from pycapo.plan.ports import create_ports, create_trunks, missing_ports, not_supported, port_waits
@@ -74,11 +75,18 @@ def plan_server(server: OpenStackServer, seen: Seen) -> Plan:
 def make_server(server: OpenStackServer, seen: Seen) -> Plan:
     """The volumes, ports, trunks and the server that are missing; nothing but waits while the spec cannot be met."""
     resolved = resolve_server(server, seen)
-    waits = (*_unsupported(server), *port_waits(server, seen), *resolved.waits, *user_data_waits(server, seen))
+    ports = (*port_waits(server, seen), *existing_waits(server, seen))
+    waits = (*_unsupported(server), *ports, *resolved.waits, *user_data_waits(server, seen))
     if waits:
         return Plan(waits=waits)
     volumes = tuple(create_volumes(server, seen, resolved))
-    parts = (*volumes, *create_ports(server, seen, resolved), *create_trunks(server, seen), *retag(server, seen))
+    parts = (
+        *volumes,
+        *claim_ports(server, seen),
+        *create_ports(server, seen, resolved),
+        *create_trunks(server, seen),
+        *retag(server, seen),
+    )
     unusable = (*making(volumes), *volume_waits(server, seen))
     if unusable:
         return Plan(steps=parts, waits=unusable)
@@ -185,12 +193,19 @@ def adopt(server: OpenStackServer, seen: Seen) -> Iterator[Step]:
             yield _take_over(Kind.SERVER, record, {"metadata": metadata})
     for record in seen.named.get(Kind.PORT, ()):
         index = _place(server, record)
-        if index is None:
+        if index is None or (server.spec.ports[index].existing_port and not _plugged(server, record, seen)):
             continue
-        yield _take_over(Kind.PORT, record, _marking(record, Mark(seen.owner, port_role(index)), seen))
+        yield _take_over(Kind.PORT, record, _marking(record, entry_at(server, index).mark(seen.owner), seen))
         for trunk in seen.named.get(Kind.TRUNK, ()):
             if isinstance(trunk, Trunk) and trunk.port_id == record.id:
                 yield _take_over(Kind.TRUNK, trunk, _marking(trunk, Mark(seen.owner, trunk_role(index)), seen))
+
+
+def _plugged(server: OpenStackServer, port: Record, seen: Seen) -> bool:
+    """Whether a port of somebody else is in this server, and that stays: only then it is claimed once more."""
+    record = seen.one(Kind.SERVER, SERVER, Server)
+    plugged = isinstance(port, Port) and record is not None and port.device_id == record.id
+    return plugged and not server.metadata.deletion_timestamp
 
 
 def _marking(record: Record, mark: Mark, seen: Seen) -> dict[str, Any]:
@@ -221,7 +236,7 @@ def retire_server(server: OpenStackServer, seen: Seen) -> Plan:
             steps=tuple(_delete_server(item) for item in alive if item.task_state != "deleting"), waits=(_going,)
         )
     trunks = tuple(_delete(Kind.TRUNK, trunk, "its server is gone") for trunk in seen.all(Kind.TRUNK, Trunk))
-    ports = tuple(_delete(Kind.PORT, port, "its server is gone") for port in seen.all(Kind.PORT, Port))
+    ports = tuple(_leave(port) for port in seen.all(Kind.PORT, Port))
     volumes, waits = remove_volumes(seen)
     return Plan(steps=(*trunks, *ports, *volumes), waits=waits)
 
@@ -240,6 +255,11 @@ def _delete_server(server: Server) -> Delete:
 
 def _delete(kind: Kind, record: Record, why: str) -> Delete:
     return Delete(kind=kind, id=record.id, why=f"{kind} {record.name}: {why}")
+
+
+def _leave(port: Port) -> Step:
+    borrowed = port.mark is not None and port.mark.borrowed
+    return give_back(port) if borrowed else _delete(Kind.PORT, port, "its server is gone")
 
 
 def _take_over(kind: Kind, record: Record, body: dict[str, Any]) -> Update:

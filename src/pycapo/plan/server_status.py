@@ -17,6 +17,7 @@ from pycapo.model.seen import Seen
 from pycapo.model.steps import Key, Plan
 from pycapo.plan.addresses import addresses, floating_ips
 from pycapo.plan.entries import entry_at, wants_trunk
+from pycapo.plan.existing_ports import existing
 from pycapo.plan.fixed_addresses import resolve_server
 from pycapo.plan.port_body import port_body
 from pycapo.plan.references import Resolved
@@ -48,8 +49,9 @@ def server_status(server: OpenStackServer, seen: Seen, plan: Plan, made: Made) -
 
 def _port_ids(server: OpenStackServer, seen: Seen, made: Made) -> list[str]:
     """The ids of the ports in the order of the spec, those that were seen and those just made."""
-    refs = (entry_at(server, index).ref(seen) for index in range(len(server.spec.ports)))
-    ids = (made.get(ref) if isinstance(ref, Key) else ref for ref in refs)
+    listed = [entry_at(server, index) for index in range(len(server.spec.ports))]
+    ports = ((entry.seen(seen), entry.key) for entry in listed)
+    ids = (port.id if port else made.get(key) for port, key in ports)
     return [id for id in ids if id]
 
 
@@ -68,6 +70,10 @@ def resolved_spec(server: OpenStackServer, seen: Seen) -> ResolvedServerSpec | N
 
 def _port(server: OpenStackServer, index: int, seen: Seen, resolved: Resolved) -> ResolvedPortSpec:
     entry = server.spec.ports[index]
+    there = existing(entry_at(server, index), seen)
+    if there:
+        name = there.name or entry_at(server, index).name
+        return ResolvedPortSpec(name=name, network_id=there.network_id, trunk=wants_trunk(server.spec, entry) or None)
     body = port_body(server, entry_at(server, index), seen=seen, resolved=resolved)
     fixed = [
         ResolvedFixedIP(subnet=it.get("subnet_id"), ip_address=it.get("ip_address")) for it in body.get("fixed_ips", ())

@@ -39,3 +39,10 @@ def test_a_mark_in_the_middle_of_a_description_is_none() -> None:
 
 def test_two_owners_differ() -> None:
     assert len({new_owner() for _ in range(1000)}) == 1000
+
+
+def test_a_mark_of_what_is_only_used_is_told_from_one_of_what_was_made() -> None:
+    made, used = Mark(OWNER, "port-0"), Mark(OWNER, "port-0", borrowed=True)
+
+    assert (parse_mark(made.tag), parse_mark(used.tag)) == (made, used)
+    assert used.tag == f"pycapo-use:{OWNER}:port-0"

@@ -13,6 +13,20 @@ from pycapo.api.rules.problem import Problem, duplicate, forbidden
 
 Json = dict[str, Any]
 MUTABLE = ("ports[*].allowedAddressPairs", "additionalPorts[*].allowedAddressPairs")
+_BESIDE_EXISTING = frozenset(
+    {
+        "existingPort",
+        "trunk",
+        "subports",
+        "tags",
+        "floatingIP",
+        "defaultRoute",
+        "nameSuffix",
+        "network",
+        "clusterNetwork",
+    }
+)
+"""What may be said beside existingPort, or is told by another rule: nothing that would have to change the port."""
 _SOURCES = ("ipAddress", "addressFrom", "range")
 
 
@@ -30,6 +44,7 @@ def check_port(path: str, port: Json) -> Iterator[Problem]:
     yield from check_mac(f"{path}.macAddress", port.get("macAddress"))
     yield from _security(path, port)
     yield from _places(path, port)
+    yield from _existing(path, port)
     for index, fixed in enumerate(items(port, "fixedIPs")):
         yield from _fixed_ip(f"{path}.fixedIPs[{index}]", fixed)
     for index, pair in enumerate(items(port, "allowedAddressPairs")):
@@ -53,6 +68,14 @@ def _places(path: str, port: Json) -> Iterator[Problem]:
     if len(said) > 1:
         yield forbidden(
             f"{path}.{said[1]}", f"{said[0]} already says where the port is; keep one of {' and '.join(said)}"
+        )
+
+
+def _existing(path: str, port: Json) -> Iterator[Problem]:
+    """Yield a problem for each field that a port cannot have which somebody else made."""
+    for name in sorted(set(port) - _BESIDE_EXISTING) if port.get("existingPort") else ():
+        yield forbidden(
+            f"{path}.{name}", "the port of existingPort is used as it is; leave it out and change that port"
         )
 
 

@@ -21,6 +21,8 @@ def found(*wanted: Json) -> list[str]:
         ({"enablePortSecurity": False, "securityGroups": [{"id": "x"}]}, "ports[0].securityGroups"),
         ({"network": {"id": "x"}, "clusterNetwork": "storage"}, "ports[0].clusterNetwork"),
         ({"clusterNetwork": "storage", "existingPort": {"id": "x"}}, "ports[0].existingPort"),
+        ({"existingPort": {"id": "x"}, "macAddress": "fa:16:3e:00:00:01"}, "ports[0].macAddress"),
+        ({"existingPort": {"id": "x"}, "fixedIPs": []}, "ports[0].fixedIPs"),
         ({"fixedIPs": [{"ipAddress": "10.0.0"}]}, "ports[0].fixedIPs[0].ipAddress"),
         (
             {"fixedIPs": [{"ipAddress": "10.0.1.1", "subnet": {"filter": {"cidr": "10.0.0.0/24"}}}]},
