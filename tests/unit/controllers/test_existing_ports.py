@@ -142,7 +142,7 @@ def test_a_process_that_dies_on_the_way_neither_loses_the_port_nor_takes_another
     stage.add("worker-0", by_name("vip"))
     stage.turn(stage.lives[1].kind, "worker-0")
     stage.cloud.die_at(write, after=after)
-    with pytest.raises(BaseException, match="(before|after) write"):
+    with pytest.raises(BaseException, match=r"(before|after) write"):
         stage.settle()
     stage.restart()
     stage.settle()
