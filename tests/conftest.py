@@ -17,12 +17,14 @@ from pycapo.lab import life
 from pycapo.lab.cloud_config import CloudOptions
 from pycapo.lab.places import Lab, open_lab
 from pycapo.lab.progress import quiet
+from pycapo.model.structs import learn_structs
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 FROM_NOTHING = 2400  # seconds: the first test that uses the lab may have to wait until all of its programs are built
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    learn_structs()  # all modules are imported now, and many tests have threads
     for item in items:
         if "lab" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.timeout(FROM_NOTHING))

@@ -27,6 +27,7 @@ from pycapo.kube.kube import Kube
 from pycapo.kube.leader import Election, Terms
 from pycapo.kube.manager import Manager
 from pycapo.kube.session import Session
+from pycapo.model.structs import learn_structs
 from pycapo.webhooks.metrics import prometheus_observer
 from pycapo.webhooks.server import WebhookServer
 
@@ -75,6 +76,7 @@ def run(  # noqa: PLR0913 - to typer a flag is a parameter
     logs.setup("text" if log_format == "text" else "json", level=log_level)
     if kubeconfig is not None:
         os.environ["KUBECONFIG"] = str(kubeconfig)
+    learn_structs()  # before the first thread
     kube = Kube(Client(Session()))
     election = None
     if leader_elect:
