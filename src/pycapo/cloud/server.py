@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
+from pycapo.api.ports import PortBody
 from pycapo.api.v1alpha1 import OpenStackServer
 from pycapo.cloud.cloud import Cloud, Picture
 from pycapo.model.kinds import Kind
@@ -17,7 +18,7 @@ from pycapo.model.seen import Seen
 Wanted = Mapping[str, tuple[Kind, Mapping[str, str]]]
 """References to look up: by field path the kind and the service's list filters."""
 
-_SERVER = Kind.SERVER, Kind.PORT, Kind.TRUNK, Kind.VOLUME
+_SERVER = Kind.SERVER, Kind.PORT, Kind.TRUNK, Kind.VOLUME, Kind.FLOATING_IP
 
 
 def observe_server(
@@ -35,7 +36,7 @@ def observe_server(
         found={path: cloud.find(kind, query) for path, (kind, query) in wanted.items()} if missing else {},
         named=_taken_over(picture, server, owned),
         beside={
-            Kind.FLOATING_IP: _floating_ips(picture, owned[Kind.PORT]),
+            Kind.FLOATING_IP: _floating_ips(picture, server, owned[Kind.PORT]),
             Kind.PORT: _other_ports(picture, server, owner) if missing else (),
         },
         extensions=extensions,
@@ -60,8 +61,7 @@ def server_kinds(server: OpenStackServer, extensions: frozenset[str]) -> frozens
 
 def _other_ports(picture: Picture, server: OpenStackServer, owner: str) -> tuple[Record, ...]:
     """The ports of everybody else, where the server asks for addresses that one of them may hold."""
-    ports = [it for entry in server.spec.ports for it in (entry, *(sub.port for sub in entry.subports or ()))]
-    if not any(fixed.ip_address or fixed.range for port in ports for fixed in port.fixed_ips or ()):
+    if not any(fixed.ip_address or fixed.range for port in _entries(server) for fixed in port.fixed_ips or ()):
         return ()
     return tuple(it for it in picture.all(Kind.PORT) if not (it.mark and it.mark.owner == owner))
 
@@ -104,7 +104,16 @@ def _trunks_on(picture: Picture, ports: tuple[Record, ...]) -> Iterator[Record]:
             yield trunk
 
 
-def _floating_ips(picture: Picture, ports: tuple[Record, ...]) -> tuple[Record, ...]:
-    """The floating IPs that point at the server's ports, whoever owns them."""
+def _floating_ips(picture: Picture, server: OpenStackServer, ports: tuple[Record, ...]) -> tuple[Record, ...]:
+    """The floating IPs that point at the server's ports or that its spec names, whoever owns them."""
     ids = {port.id for port in ports}
-    return tuple(it for it in picture.all(Kind.FLOATING_IP) if isinstance(it, FloatingIP) and it.port_id in ids)
+    named = {port.floating_ip.address for port in _entries(server) if port.floating_ip and port.floating_ip.address}
+    floating = (it for it in picture.all(Kind.FLOATING_IP) if isinstance(it, FloatingIP))
+    return tuple(it for it in floating if it.port_id in ids or it.floating_ip_address in named)
+
+
+def _entries(server: OpenStackServer) -> Iterator[PortBody]:
+    """The ports that a server asks for, those of its trunks among them."""
+    for port in server.spec.ports:
+        yield port
+        yield from (subport.port for subport in port.subports or ())

@@ -43,6 +43,7 @@ from pycapo.model.seen import Seen
 from pycapo.model.steps import Plan, Sealed, Step
 from pycapo.plan.fixed_addresses import subnets_wanted, takes
 from pycapo.plan.machine import SERVER_FINALIZER, noted_server
+from pycapo.plan.port_floating_ips import networks_wanted
 from pycapo.plan.references import IMAGE_OBJECT, INSTANCE_READY, Place, image_object, wanted
 from pycapo.plan.server import SERVER, freshness, plan_server, retire_server
 from pycapo.plan.server_status import resolved_spec, server_status
@@ -132,7 +133,10 @@ class ServerLife(Life[OpenStackServer]):
         age = freshness(seen.one(Kind.SERVER, SERVER, Server), told=self._told(obj))
         if age < 300.0:
             seen = observe_server(cloud, obj, owner, wanted=references, max_age=age)
-        if seen.one(Kind.SERVER, SERVER, Server) or obj.metadata.deletion_timestamp:
+        if obj.metadata.deletion_timestamp:
+            return seen
+        seen = observe_further(cloud, seen, networks_wanted(obj, seen))
+        if seen.one(Kind.SERVER, SERVER, Server):
             return seen
         seen = observe_further(cloud, seen, subnets_wanted(obj, seen))
         found = {**seen.found, IMAGE_OBJECT: self._image(obj)} if image_object(obj.spec) else seen.found

@@ -20,7 +20,14 @@ TROUBLE = frozenset(
         *("NotFound", "Ambiguous", "InUse", "NoNetwork", "NoEndpoint", "NoClusterNetworkPort", "InvalidMachineSpec"),
         *("NotSupported", "NotYetSupported", "TrunkNotSupported", "LoadBalancerServiceAbsent", "LoadBalancerError"),
         *("UserDataTooLarge", "VolumeFailed", "PortLost", "InstanceStateError", "InstanceDeleted"),
-        *("AddressOutsideSubnet", "AddressTaken", "AddressesExhausted", "AddressDiffers", "PortInUse"),
+        *(
+            "AddressOutsideSubnet",
+            "AddressTaken",
+            "AddressesExhausted",
+            "AddressDiffers",
+            "PortInUse",
+            "FloatingIPInUse",
+        ),
     }
 )
 """Reasons of waits that somebody has to do something about."""

@@ -27,8 +27,8 @@ LOOK_AGAIN = 30.0
 PASSING = frozenset({"AddressTaken", "AddressesExhausted", "PortInUse", "FloatingIPInUse"})
 """Reasons that end when somebody gives something back; the picture by which that is seen must be young."""
 
-EXISTING = ".existingPort"
-"""How the path of a step ends that claims a port of others."""
+USES = ".existingPort", ".floatingIP"
+"""How the paths of steps end that claim what others made."""
 
 Taken = Mapping[Place, Port | str]
 """Who holds an address of a subnet: a port, or the field of another one that is to be made."""
@@ -69,12 +69,8 @@ def resolve_server(server: OpenStackServer, seen: Seen) -> Resolved:
 
 
 def takes(plan: Plan) -> frozenset[Place]:
-    """The addresses that a plan is about to take, and the ports of others, as places without an address."""
-    used = {
-        (it.id, "")
-        for it in plan.steps
-        if isinstance(it, Update) and it.kind is Kind.PORT and it.path.endswith(EXISTING)
-    }
+    """The addresses that a plan is about to take, and the ports and floating IPs of others, as places without an address."""
+    used = {(it.id, "") for it in plan.steps if isinstance(it, Update) and it.path.endswith(USES)}
     ports = (step.body.get("fixed_ips", ()) for step in plan.steps if isinstance(step, Create))
     given = (fixed for fixed_ips in ports for fixed in fixed_ips)
     return frozenset(used | {(it["subnet_id"], it["ip_address"]) for it in given if len(it) > 1})

@@ -13,7 +13,7 @@ from pycapo.api.capi import CLUSTER_NAME_LABEL, CONTROL_PLANE_LABEL, WATCH_FILTE
 from pycapo.api.cluster import OpenStackCluster
 from pycapo.api.machine import OpenStackMachine
 from pycapo.api.meta import LocalObjectReference, ObjectMeta, OwnerReference
-from pycapo.api.ports import FixedIP, PortOpts
+from pycapo.api.ports import FixedIP, PortFloatingIP, PortOpts
 from pycapo.api.references import NetworkParam, OpenStackIdentityReference, SecurityGroupParam
 from pycapo.api.v1alpha1 import OpenStackServer, OpenStackServerSpec
 from pycapo.model.marks import OWNER_ANNOTATION
@@ -144,6 +144,9 @@ def _ports(machine: OpenStackMachine, cluster: OpenStackCluster, group: str | No
         if _implicit(port) and cluster.status and cluster.status.network:
             port.network = NetworkParam(id=cluster.status.network.id)
             port.fixed_ips = port.fixed_ips or _cluster_addresses(cluster)
+        if port.floating_ip and port.floating_ip == PortFloatingIP():
+            external = cluster.status.external_network if cluster.status else None
+            port.floating_ip.network = NetworkParam(id=external.id) if external else None
         port.security_groups = _groups(port, machine, cluster, group=group)
         yield port
 

@@ -56,9 +56,11 @@ def not_supported(spec: OpenStackServerSpec) -> Iterator[str]:
 
 
 def _not_supported(port: PortOpts) -> Iterator[str]:
-    for field in ("cluster_network", "floating_ip", "default_route", "subports"):
+    for field in ("cluster_network", "default_route", "subports"):
         if getattr(port, field):
             yield wire(port, field)
+    if port.floating_ip and port.floating_ip.pool_ref:
+        yield "floatingIP.poolRef"
     if port.qos_policy and not port.qos_policy.id:
         yield "qosPolicy.filter"
     for place, fixed in enumerate(port.fixed_ips or ()):

@@ -21,6 +21,7 @@ from pycapo.model.steps import Create, Delete, Key, Plan, Step, Update, Wait
 from pycapo.plan.entries import entry_at, port_name, port_role, trunk_role
 from pycapo.plan.existing_ports import claim_ports, existing_waits, give_back
 from pycapo.plan.fixed_addresses import LOOK_AGAIN, PASSING, differing, resolve_server
+from pycapo.plan.port_floating_ips import floating_ips, leave_floating_ips
 from pycapo.plan.port_repair import TAG_EXTENSION, repair_pairs, retag
 from pycapo.plan.ports import create_ports, create_trunks, missing_ports, not_supported, port_waits
 from pycapo.plan.references import INSTANCE_READY, Resolved
@@ -65,7 +66,8 @@ def plan_server(server: OpenStackServer, seen: Seen) -> Plan:
     record = seen.one(Kind.SERVER, SERVER, Server)
     if record:
         repairs = (*retag(server, seen), *repair_pairs(server, seen))
-        return Plan(steps=repairs, waits=(*state_waits(record), *lost_ports(server, seen), *differing(server, seen)))
+        waits = (*state_waits(record), *lost_ports(server, seen), *differing(server, seen))
+        return Plan(steps=repairs, waits=waits) + (Plan() if waits else floating_ips(server, seen))
     existed = server.status.instance_id if server.status else None
     if existed:
         return Plan(waits=(_deleted(existed),))
@@ -76,7 +78,8 @@ def make_server(server: OpenStackServer, seen: Seen) -> Plan:
     """The volumes, ports, trunks and the server that are missing; nothing but waits while the spec cannot be met."""
     resolved = resolve_server(server, seen)
     ports = (*port_waits(server, seen), *existing_waits(server, seen))
-    waits = (*_unsupported(server), *ports, *resolved.waits, *user_data_waits(server, seen))
+    floating = floating_ips(server, seen)
+    waits = (*_unsupported(server), *ports, *resolved.waits, *floating.waits, *user_data_waits(server, seen))
     if waits:
         return Plan(waits=waits)
     volumes = tuple(create_volumes(server, seen, resolved))
@@ -85,6 +88,7 @@ def make_server(server: OpenStackServer, seen: Seen) -> Plan:
         *claim_ports(server, seen),
         *create_ports(server, seen, resolved),
         *create_trunks(server, seen),
+        *floating.steps,
         *retag(server, seen),
     )
     unusable = (*making(volumes), *volume_waits(server, seen))
@@ -238,7 +242,7 @@ def retire_server(server: OpenStackServer, seen: Seen) -> Plan:
     trunks = tuple(_delete(Kind.TRUNK, trunk, "its server is gone") for trunk in seen.all(Kind.TRUNK, Trunk))
     ports = tuple(_leave(port) for port in seen.all(Kind.PORT, Port))
     volumes, waits = remove_volumes(seen)
-    return Plan(steps=(*trunks, *ports, *volumes), waits=waits)
+    return Plan(steps=(*leave_floating_ips(server, seen), *trunks, *ports, *volumes), waits=waits)
 
 
 _going = Wait(

@@ -142,7 +142,7 @@ def test_an_image_object_is_waited_for_and_then_used() -> None:
 
 def test_fields_that_are_not_done_yet_are_told_by_path_and_nothing_is_made() -> None:
     pool = TypedLocalObjectReference(kind="OpenStackFloatingIPPool", name="pool")
-    port = a_port(cluster_network="storage", default_route=True, floating_ip=PortFloatingIP(address="203.0.113.9"))
+    port = a_port(cluster_network="storage", default_route=True, floating_ip=PortFloatingIP(pool_ref=pool))
 
     plan = plan_server(a_server(a_port(), port, floating_ip_pool_ref=pool), seen_of())
 

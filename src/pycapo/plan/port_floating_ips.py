@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Floating IPs of ports: made for a port and deleted with it, or one that exists, pointed at the port and given back.
+
+    no address  -> made with its port in the creating request -> deleted with the server
+    an address  -> pointed at the port                        -> pointed nowhere
+
+Rule: a floating IP that points at somebody else's port is never taken from it.
+"""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from pycapo.api.ports import PortFloatingIP
+from pycapo.api.v1alpha1 import OpenStackServer
+from pycapo.model.kinds import Kind
+from pycapo.model.marks import Mark
+from pycapo.model.records import FloatingIP
+from pycapo.model.seen import Seen
+from pycapo.model.steps import Create, Delete, Key, Plan, Ref, Step, Update, Wait
+from pycapo.plan.choose import choose_one, query_of, spelled
+from pycapo.plan.entries import Entry, entries, port_tags
+from pycapo.plan.port_body import given
+from pycapo.plan.references import INSTANCE_READY, Wanted
+
+LOOK_AGAIN = 30.0
+"""Seconds until a floating IP that somebody uses is looked at again."""
+
+
+class _Asked(msgspec.Struct, frozen=True):
+    """A floating IP that an entry asks for."""
+
+    entry: Entry
+    wanted: PortFloatingIP
+
+    @property
+    def path(self) -> str:
+        return f"{self.entry.path}.floatingIP"
+
+    @property
+    def role(self) -> str:
+        return self.entry.role.replace("port", "floating-ip", 1)
+
+    def there(self, seen: Seen) -> FloatingIP | None:
+        """The floating IP, if it exists: ours by its mark, one of somebody else by its address."""
+        mine = seen.one(Kind.FLOATING_IP, self.role, FloatingIP)
+        if mine or not self.wanted.address:
+            return mine
+        beside = (it for it in seen.beside.get(Kind.FLOATING_IP, ()) if isinstance(it, FloatingIP))
+        return next((it for it in beside if it.floating_ip_address == self.wanted.address), None)
+
+
+def networks_wanted(server: OpenStackServer, seen: Seen) -> Wanted:
+    """The networks to look up for floating IPs that have to be made."""
+    return {
+        f"{asked.path}.network": (Kind.NETWORK, query)
+        for asked in _asked(server)
+        if asked.there(seen) is None and "id" not in (query := _query(asked.wanted)) and _makes(asked.wanted)
+    }
+
+
+def floating_ips(server: OpenStackServer, seen: Seen) -> Plan:
+    """What gives the ports their floating IPs, or why they cannot have them."""
+    plan = Plan()
+    for asked in _asked(server):
+        there = asked.there(seen)
+        step = _make(server, asked, seen) if there is None else _point(asked, there, seen)
+        plan += Plan(waits=(step,)) if isinstance(step, Wait) else Plan(steps=(step,) if step else ())
+    return plan
+
+
+def leave_floating_ips(server: OpenStackServer, seen: Seen) -> Iterator[Step]:
+    """Deletes the floating IPs that were made for the ports of a server, and points those of others nowhere."""
+    for item in seen.all(Kind.FLOATING_IP, FloatingIP):
+        why = f"floating IP {item.floating_ip_address}: its server is gone"
+        yield Delete(kind=Kind.FLOATING_IP, id=item.id, why=why)
+    ports = {port.id for entry in entries(server) if (port := entry.seen(seen))}
+    for asked in _asked(server):
+        there = asked.there(seen)
+        if there and there.mark is None and there.port_id in ports:
+            why = f"floating IP {there.floating_ip_address} is not used any more"
+            yield Update(kind=Kind.FLOATING_IP, id=there.id, body={"port_id": None}, why=why)
+
+
+def _asked(server: OpenStackServer) -> Iterator[_Asked]:
+    for entry in entries(server):
+        wanted = entry.port.floating_ip
+        if wanted and not wanted.pool_ref:
+            yield _Asked(entry, wanted)
+
+
+def _makes(wanted: PortFloatingIP) -> bool:
+    """Whether a floating IP is made when there is none: an address alone means one that exists."""
+    return wanted.network is not None or not wanted.address
+
+
+def _query(wanted: PortFloatingIP) -> dict[str, str]:
+    query = dict(query_of(wanted.network))
+    return query if "id" in query else {**query, "router:external": "true"}
+
+
+def _make(server: OpenStackServer, asked: _Asked, seen: Seen) -> Step | Wait:
+    wanted, network = asked.wanted, _network(asked, seen)
+    if isinstance(network, Wait):
+        return network
+    name = asked.entry.name
+    return Create(
+        key=Key(Kind.FLOATING_IP, asked.role),
+        mark=Mark(seen.owner, asked.role),
+        body=given(
+            floating_network_id=network,
+            floating_ip_address=wanted.address,
+            port_id=asked.entry.ref(seen),
+            description=f"Floating IP of port {name}",
+            tags=port_tags(server.spec, asked.entry.port),
+        ),
+        why=f"make a floating IP for port {name}",
+        path=asked.path,
+    )
+
+
+def _network(asked: _Asked, seen: Seen) -> str | Wait:
+    """The network to make a floating IP on."""
+    if not _makes(asked.wanted):
+        message = (
+            f"no floating IP of this project has the address {asked.wanted.address}; name a network to have it made"
+        )
+        return _wait("NotFound", path=f"{asked.path}.address", message=message, after=60.0)
+    query, path = _query(asked.wanted), f"{asked.path}.network"
+    if "id" in query:
+        return query["id"]
+    found = seen.found.get(path, ())
+    chosen = choose_one(found, path=path, kind=Kind.NETWORK, wanted=spelled(query), condition=INSTANCE_READY)
+    return chosen if isinstance(chosen, Wait) else chosen.id
+
+
+def _point(asked: _Asked, there: FloatingIP, seen: Seen) -> Step | Wait | None:
+    """Points a floating IP at the port, unless it is in use elsewhere."""
+    port: Ref = asked.entry.ref(seen)
+    if there.port_id == port:
+        return None
+    told = f"floating IP {there.floating_ip_address} ({there.id})"
+    if there.port_id and there.mark is None:
+        message = f"{told} is in use at port {there.port_id}"
+        return _wait("FloatingIPInUse", path=f"{asked.path}.address", message=message, after=LOOK_AGAIN)
+    if (there.id, "") in seen.spoken_for:
+        message = f"{told} is about to be used by another server"
+        return _wait("FloatingIPInUse", path=f"{asked.path}.address", message=message, after=LOOK_AGAIN)
+    why = f"point {told} at port {asked.entry.name}"
+    return Update(kind=Kind.FLOATING_IP, id=there.id, body={"port_id": port}, why=why, path=asked.path)
+
+
+def _wait(reason: str, *, path: str, message: str, after: float) -> Wait:
+    return Wait(condition=INSTANCE_READY, reason=reason, path=path, message=message, after=after)
