@@ -226,6 +226,14 @@ class NeutronLike:
         )
         self.serve("pod", address, 8080)
 
+    def boot(self, steps: str, script: Path, *, programs: Sequence[str], fake: dict[str, str], calls: Path) -> str:
+        """Run steps of a boot in the guest on a file system view of its own: `script` is $0, `fake` are stand-ins for programs."""
+        path = only(self.place / "boot", [*programs, "mount", "ls", "env"])
+        for name, text in fake.items():
+            (Path(path) / name).write_text(text)
+            (Path(path) / name).chmod(0o755)
+        return self.run("vm", "env", f"PATH={path}", f"CALLS={calls}", "sh", "-c", steps, str(script))
+
     def _name(self, space: str) -> str:
         return f"{self._prefix}-{space}"
 
@@ -298,7 +306,7 @@ class Guest:
         self._world = world
         self._etc, self._run = world.place / "etc", world.place / "run"
         self._etc.mkdir(exist_ok=True)
-        self._path = _only(world.place / "bin", programs) if programs else os.environ["PATH"]
+        self._path = only(world.place / "bin", programs) if programs else os.environ["PATH"]
         self.facts(1, 2, 3)
         self.conf('ALSO="ens*"')
 
@@ -341,11 +349,11 @@ class Guest:
         return ["env", *(f"{name}={value}" for name, value in setting.items()), "sh", str(GUEST_SCRIPT), command]
 
 
-def _only(folder: Path, programs: Sequence[str]) -> str:
+def only(folder: Path, programs: Sequence[str]) -> str:
     """A PATH with nothing but these programs."""
     folder.mkdir(exist_ok=True)
     for program in programs:
         found = shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
         assert found, program
-        (folder / program).symlink_to(found)
+        (folder / program).symlink_to(Path(found).resolve())  # /etc/alternatives may be out of sight
     return str(folder)

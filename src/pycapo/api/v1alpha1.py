@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal
 from pycapo.api.cluster import NetworkStatus
 from pycapo.api.machine import (
     AdditionalBlockDevice,
+    NetworkConfig,
     RootVolume,
     SchedulerHintAdditionalProperty,
     ServerMetadata,
@@ -50,6 +51,7 @@ class OpenStackServerSpec(Record, kw_only=True):
     ] = None
     identity_ref: Annotated[OpenStackIdentityReference, described("Credentials.")]
     image: Annotated[ImageParam, described("Image of the server, or of its root volume.")]
+    network_config: Annotated[NetworkConfig | None, described("What the guest is told of its networks.")] = None
     ports: Annotated[list[PortOpts], described("Ports of the server, complete.")]
     root_volume: Annotated[RootVolume | None, described("Boot from a volume of this kind.")] = None
     ssh_key_name: Annotated[str, described("Name of the Nova key pair; empty for none.")]

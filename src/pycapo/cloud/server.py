@@ -49,6 +49,17 @@ def observe_further(cloud: Cloud, seen: Seen, wanted: Wanted) -> Seen:
     return msgspec.structs.replace(seen, found={**seen.found, **further}) if further else seen
 
 
+def observe_subnets(cloud: Cloud, seen: Seen) -> Seen:
+    """The same with the subnets of the server's ports: from the picture, by id where they belong to another project."""
+    ids = sorted({fixed.subnet_id for port in seen.all(Kind.PORT, Port) for fixed in port.fixed_ips})
+    if not ids:
+        return seen
+    picture = cloud.look({Kind.SUBNET})
+    known = ((picture.get(Kind.SUBNET, id), id) for id in ids)
+    subnets = tuple(it for found, id in known for it in ((found,) if found else cloud.find(Kind.SUBNET, {"id": id})))
+    return msgspec.structs.replace(seen, beside={**seen.beside, Kind.SUBNET: subnets})
+
+
 def server_kinds(server: OpenStackServer, extensions: frozenset[str]) -> frozenset[Kind]:
     """What has to be looked at to know how a server is; trunks and volumes only where they may be."""
     spec, kinds = server.spec, {Kind.SERVER, Kind.PORT, Kind.FLOATING_IP}

@@ -49,6 +49,7 @@ from pycapo.plan.machine_status import NO_SERVER_YET, active, machine_status
 from pycapo.plan.membership import INGRESS_READY, NOT_RUNNING_YET
 from pycapo.plan.references import INSTANCE_READY
 from pycapo.plan.report import AUTHENTICATED, READY
+from pycapo.plan.routes import POLICY_ROUTING
 
 
 class MachineLife(Life[OpenStackMachine]):
@@ -152,7 +153,7 @@ class MachineLife(Life[OpenStackMachine]):
     def _tell(self, obj: OpenStackMachine, server: OpenStackServer) -> None:
         """Tells of the machine what its server tells of itself."""
         obj.status, obj.spec.provider_id = machine_status(obj, server, zone=self._zone(obj, server))
-        for type_ in (INSTANCE_READY, AUTHENTICATED):
+        for type_ in (INSTANCE_READY, AUTHENTICATED, POLICY_ROUTING):
             said = conditions.find(server, type_)
             if said:
                 status = {"True": True, "False": False}.get(said.status)

@@ -19,7 +19,7 @@ from pycapo.api.v1alpha1 import OpenStackServer, OpenStackServerStatus
 from pycapo.cloud.apply import apply
 from pycapo.cloud.cloud import Cloud
 from pycapo.cloud.errors import CloudError
-from pycapo.cloud.server import observe_further, observe_server
+from pycapo.cloud.server import observe_further, observe_server, observe_subnets
 from pycapo.controllers.identity import Clouds, open_cloud
 from pycapo.controllers.reservations import Reservations, taking
 from pycapo.controllers.telling import (
@@ -28,6 +28,7 @@ from pycapo.controllers.telling import (
     tell_error,
     tell_login,
     tell_plan,
+    tell_routing,
     tell_steps,
     tell_trouble,
 )
@@ -45,6 +46,7 @@ from pycapo.plan.fixed_addresses import subnets_wanted, takes
 from pycapo.plan.machine import SERVER_FINALIZER, noted_server
 from pycapo.plan.port_floating_ips import networks_wanted
 from pycapo.plan.references import IMAGE_OBJECT, INSTANCE_READY, Place, image_object, wanted
+from pycapo.plan.routes import needs_facts
 from pycapo.plan.server import SERVER, freshness, plan_server, retire_server
 from pycapo.plan.server_status import resolved_spec, server_status
 
@@ -92,6 +94,7 @@ class ServerLife(Life[OpenStackServer]):
         obj.status = server_status(obj, seen, plan, made)
         tell_login(obj)
         tell_plan(obj, INSTANCE_READY, plan)
+        tell_routing(obj, seen)
         tell_trouble(self._kube, obj, plan)
         return next_look(plan)
 
@@ -140,7 +143,9 @@ class ServerLife(Life[OpenStackServer]):
             return seen
         seen = observe_further(cloud, seen, subnets_wanted(obj, seen))
         found = {**seen.found, IMAGE_OBJECT: self._image(obj)} if image_object(obj.spec) else seen.found
-        return msgspec.structs.replace(seen, found=found, user_data=self._user_data(obj))
+        seen = observe_subnets(cloud, seen) if needs_facts(obj) else seen
+        data, format = self._user_data(obj)
+        return msgspec.structs.replace(seen, found=found, user_data=data, user_data_format=format)
 
     def _told(self, obj: OpenStackServer) -> str:
         """Why the server was not ready when it was looked at last."""
@@ -160,11 +165,12 @@ class ServerLife(Life[OpenStackServer]):
                 return self._kube.get(OpenStackMachine, obj.metadata.namespace or "", owner.name)
         return None
 
-    def _user_data(self, obj: OpenStackServer) -> Sealed | None:
+    def _user_data(self, obj: OpenStackServer) -> tuple[Sealed | None, str]:
+        """The bootstrap provider's data in base64, and what it calls their format."""
         reference = obj.spec.user_data_ref
         secret = self._kube.secret(obj.metadata.namespace or "", reference.name) if reference else None
-        value = secret.get("value") if secret else None
-        return Sealed(base64.b64encode(value).decode()) if value is not None else None
+        value, format = (secret or {}).get("value"), (secret or {}).get("format", b"")
+        return Sealed(base64.b64encode(value).decode()) if value is not None else None, format.decode()
 
     def _image(self, obj: OpenStackServer) -> tuple[Image, ...]:
         name = image_object(obj.spec) or ""

@@ -7,13 +7,17 @@ Rule: words are born with the decision; nothing here makes up any.
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from pycapo.api.v1alpha1 import OpenStackServer
 from pycapo.cloud.errors import CloudError, LoginFailed
 from pycapo.kube import conditions
 from pycapo.kube.kube import Kube
 from pycapo.kube.life import Again, Settled, Verdict
 from pycapo.model.kinds import Kind
+from pycapo.model.seen import Seen
 from pycapo.model.steps import Create, Delete, Plan, Step
 from pycapo.plan.report import AUTHENTICATED, condition_of
+from pycapo.plan.routes import POLICY_ROUTING
+from pycapo.plan.routes import told as routing_told
 
 TROUBLE = frozenset(
     {
@@ -37,6 +41,14 @@ def tell_plan(obj: Any, condition: str, plan: Plan) -> None:
     """Sets a condition from what is left to do: True when nothing is."""
     told = condition_of(condition, plan, obj.metadata.generation or 0)
     conditions.mark(obj, condition, status=told.status == "True", reason=told.reason, message=told.message)
+
+
+def tell_routing(obj: OpenStackServer, seen: Seen) -> None:
+    """Tells of a server that exists whether its guest was given routes, and why not."""
+    routing = routing_told(obj, seen)
+    if routing:
+        status, reason, message = routing
+        conditions.mark(obj, POLICY_ROUTING, status=status, reason=reason, message=message)
 
 
 def tell_trouble(kube: Kube, obj: Any, plan: Plan) -> None:

@@ -37,6 +37,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     services: frozenset[str] = frozenset()
     zones: tuple[Zone, ...] = ()
     user_data: Sealed | None = None
+    user_data_format: str = ""
     spoken_for: frozenset[tuple[str, str]] = frozenset()
 
     def all(self, kind: Kind, record: type[R]) -> tuple[R, ...]:

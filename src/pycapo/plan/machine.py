@@ -58,6 +58,7 @@ def server_spec(machine: OpenStackMachine, cluster: OpenStackCluster, capi_machi
         flavor=spec.flavor.filter.name if spec.flavor.filter else None,
         flavor_id=spec.flavor.id,
         image=spec.image,
+        network_config=spec.network_config,
         ports=list(_ports(machine, cluster, role_group(cluster, capi_machine))),
         ssh_key_name=spec.ssh_key_name or "",
         availability_zone=made_by.failure_domain if made_by else None,
@@ -133,9 +134,6 @@ def machine_waits(machine: OpenStackMachine, cluster: OpenStackCluster, capi_mac
     if not (bootstrap and bootstrap.data_secret_name):
         message = f"Machine {capi_machine.metadata.name} has no bootstrap data yet"
         yield _wait("WaitingForBootstrapData", message, path="spec.bootstrap.dataSecretName")
-    if machine.spec.network_config and machine.spec.network_config.policy_routing:
-        message = "this version does not act on spec.networkConfig.policyRouting; nothing is made while it is true"
-        yield _wait("NotYetSupported", message)
 
 
 def _ports(machine: OpenStackMachine, cluster: OpenStackCluster, group: str | None) -> Iterator[PortOpts]:

@@ -56,7 +56,7 @@ def not_supported(spec: OpenStackServerSpec) -> Iterator[str]:
 
 
 def _not_supported(port: PortOpts) -> Iterator[str]:
-    for field in ("cluster_network", "default_route", "subports"):
+    for field in ("cluster_network", "subports"):
         if getattr(port, field):
             yield wire(port, field)
     if port.floating_ip and port.floating_ip.pool_ref:

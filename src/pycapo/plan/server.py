@@ -25,6 +25,7 @@ from pycapo.plan.port_floating_ips import floating_ips, leave_floating_ips
 from pycapo.plan.port_repair import TAG_EXTENSION, repair_pairs, retag
 from pycapo.plan.ports import create_ports, create_trunks, missing_ports, not_supported, port_waits
 from pycapo.plan.references import INSTANCE_READY, Resolved
+from pycapo.plan.routes import lacks_ports, metadata, route_waits, size_waits, user_data
 from pycapo.plan.volumes import block_devices, create_volumes, making, remove_volumes, volume_waits
 
 SERVER = "server"
@@ -35,9 +36,6 @@ BUILDING_AGAIN = 2.5
 
 TROUBLE_AGAIN = 60.0
 """Seconds until a server that is in ERROR, off or otherwise not ACTIVE is looked at again."""
-
-USER_DATA_LIMIT = 65_535
-"""Characters of base64 that Nova takes as user data."""
 
 GONE = frozenset({"DELETED", "SOFT_DELETED"})
 _BUILDING = frozenset({"", "BUILD", "UNKNOWN", "UNDEFINED"})
@@ -79,7 +77,8 @@ def make_server(server: OpenStackServer, seen: Seen) -> Plan:
     resolved = resolve_server(server, seen)
     ports = (*port_waits(server, seen), *existing_waits(server, seen))
     floating = floating_ips(server, seen)
-    waits = (*_unsupported(server), *ports, *resolved.waits, *floating.waits, *user_data_waits(server, seen))
+    data = (*user_data_waits(server, seen), *route_waits(server, seen), *size_waits(server, seen))
+    waits = (*_unsupported(server), *ports, *resolved.waits, *floating.waits, *data)
     if waits:
         return Plan(waits=waits)
     volumes = tuple(create_volumes(server, seen, resolved))
@@ -94,6 +93,8 @@ def make_server(server: OpenStackServer, seen: Seen) -> Plan:
     unusable = (*making(volumes), *volume_waits(server, seen))
     if unusable:
         return Plan(steps=parts, waits=unusable)
+    if lacks_ports(server, seen):
+        return Plan(steps=parts, waits=(_wait("InstanceNotReady", "its ports are made first", after=BUILDING_AGAIN),))
     asked = _wait("InstanceNotReady", "the server is asked for", after=BUILDING_AGAIN)
     return Plan(steps=(*parts, create_server(server, seen, resolved)), waits=(asked,))
 
@@ -116,9 +117,9 @@ def server_body(server: OpenStackServer, seen: Seen, resolved: Resolved) -> dict
         "imageRef": None if spec.root_volume else image,
         "key_name": spec.ssh_key_name,
         "availability_zone": spec.availability_zone,
-        "user_data": seen.user_data,
+        "user_data": user_data(server, seen),
         "config_drive": spec.config_drive,
-        "metadata": {item.key: item.value for item in spec.server_metadata or ()},
+        "metadata": {item.key: item.value for item in spec.server_metadata or ()} | metadata(server, seen),
         "tags": spec.tags,
         "block_device_mapping_v2": block_devices(spec, seen, image),
         "os:scheduler_hints": scheduler_hints(server, resolved),
@@ -139,7 +140,7 @@ def scheduler_hints(server: OpenStackServer, resolved: Resolved) -> dict[str, An
 
 
 def user_data_waits(server: OpenStackServer, seen: Seen) -> Iterator[Wait]:
-    """What is wrong with the user data: not there yet, or more than Nova takes."""
+    """The user data, as long as they are not there yet."""
     reference = server.spec.user_data_ref
     if reference and seen.user_data is None:
         yield Wait(
@@ -148,14 +149,6 @@ def user_data_waits(server: OpenStackServer, seen: Seen) -> Iterator[Wait]:
             path="spec.userDataRef",
             message=f'no Secret "{reference.name}" with the key "value" in this namespace',
             after=10.0,
-        )
-    if seen.user_data and (excess := len(seen.user_data.value) - USER_DATA_LIMIT) > 0:
-        yield Wait(
-            condition=INSTANCE_READY,
-            reason="UserDataTooLarge",
-            path="spec.userDataRef",
-            message=f"the user data are {excess} characters of base64 more than the {USER_DATA_LIMIT} that Nova takes",
-            after=None,
         )
 
 

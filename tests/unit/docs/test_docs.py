@@ -71,6 +71,8 @@ def reasons_in(tree: ast.AST) -> Iterator[str]:
                 yield from literals(value)
             case ast.Call(func=ast.Name(id=name), args=args) if name in positions and len(args) > positions[name]:
                 yield from literals(args[positions[name]])
+            case ast.ClassDef(name="Choice", body=body):
+                yield from (text for part in body if isinstance(part, ast.Assign) for text in literals(part.value))
             case ast.FunctionDef(name="_verb") if any("Creating" in literals(part) for part in ast.walk(node)):
                 yield from (text for part in ast.walk(node) for text in literals(part))
 
@@ -85,7 +87,16 @@ def constants(name: str) -> Iterator[str]:
 
 @functools.cache
 def condition_types() -> set[str]:
-    names = ("CONDITION", "READY", "AUTHENTICATED", "BASTION", "NAMED_NETWORKS", "INSTANCE_READY", "INGRESS_READY")
+    names = (
+        "CONDITION",
+        "READY",
+        "AUTHENTICATED",
+        "BASTION",
+        "NAMED_NETWORKS",
+        "INSTANCE_READY",
+        "INGRESS_READY",
+        "POLICY_ROUTING",
+    )
     return {"Paused", *(value for name in names for value in constants(name) if value.endswith(("Ready", "eeded")))}
 
 

@@ -193,13 +193,12 @@ def test_a_machine_waits_for_its_cluster_and_its_bootstrap_data() -> None:
     assert not list(machine_waits(a_machine(), a_ready_cluster(), a_capi_machine()))
 
 
-def test_policy_routing_that_is_asked_for_is_not_ignored() -> None:
-    machine = a_machine(network_config=NetworkConfig(policy_routing=True))
+def test_the_server_is_told_what_the_machine_says_of_its_routes() -> None:
+    machine = a_machine(network_config=NetworkConfig(policy_routing=False))
 
-    (wait,) = machine_waits(machine, a_ready_cluster(), a_capi_machine())
+    spec = server_spec(machine, a_ready_cluster(), a_capi_machine())
 
-    assert wait.reason == "NotYetSupported"
-    assert "spec.networkConfig.policyRouting" in wait.message
+    assert spec.network_config == NetworkConfig(policy_routing=False)
 
 
 @pytest.mark.parametrize("field", ["subnets", "primary_subnet"])

@@ -17,7 +17,8 @@ from pycapo.model.kinds import Kind
 from pycapo.model.marks import METADATA_KEY, Mark
 from pycapo.model.records import Fault, Flavor, Image, Port, Record, Server, ServerGroup, Trunk
 from pycapo.model.steps import Create, Delete, Key, Plan, Sealed, Update
-from pycapo.plan.server import USER_DATA_LIMIT, freshness, plan_server, retire_server
+from pycapo.plan.server import freshness, plan_server, retire_server
+from pycapo.plan.user_data import USER_DATA_LIMIT
 
 
 def made(plan: Plan, kind: Kind) -> Create:
@@ -142,7 +143,7 @@ def test_an_image_object_is_waited_for_and_then_used() -> None:
 
 def test_fields_that_are_not_done_yet_are_told_by_path_and_nothing_is_made() -> None:
     pool = TypedLocalObjectReference(kind="OpenStackFloatingIPPool", name="pool")
-    port = a_port(cluster_network="storage", default_route=True, floating_ip=PortFloatingIP(pool_ref=pool))
+    port = a_port(cluster_network="storage", floating_ip=PortFloatingIP(pool_ref=pool))
 
     plan = plan_server(a_server(a_port(), port, floating_ip_pool_ref=pool), seen_of())
 

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""User data of which a part is ours: what the bootstrap provider wrote, untouched, and before it what the guest needs besides.
+
+    cloud-init  ->  multipart MIME: our boothook (runs before everything else, at each boot), then the data as they came
+    Ignition    ->  the same document with some files and a unit more
+
+Rule: what is not understood is not touched.
+"""
+
+import base64
+import email
+import functools
+import gzip
+import hashlib
+import io
+import json
+from email.generator import BytesGenerator
+from email.message import Message
+from email.mime.application import MIMEApplication
+from email.mime.multipart import MIMEMultipart
+from email.mime.text import MIMEText
+from importlib import resources
+from typing import Any, Literal
+
+USER_DATA_LIMIT = 65_535
+"""Characters of base64 that Nova takes as user data."""
+
+Format = Literal["cloud-init", "ignition"]
+Document = dict[str, Any]
+
+_GZIP = b"\x1f\x8b"
+_TYPES = (
+    ("## template: jinja", "jinja2"),
+    ("#cloud-config\n", "cloud-config"),
+    ("#cloud-config\r", "cloud-config"),
+    ("#!", "x-shellscript"),
+    ("#cloud-", "plain"),
+    ("#include", "plain"),
+    ("#part-handler", "plain"),
+)
+"""How cloud-init knows a text by its first line, and the subtype that says the same; in a plain part it looks by itself."""
+
+_IGNITIONS = ("2.", "3.")
+
+
+def format_of(content: bytes, *, named: str = "") -> Format | None:
+    """Which of the formats the data have; `named` is what the bootstrap provider calls it. None is one that we do not know."""
+    if named == "ignition" or (not named and content.lstrip()[:1] == b"{"):
+        return "ignition" if _ignition(content) else None
+    if named not in ("", "cloud-config"):
+        return None
+    return "cloud-init" if content.startswith(_GZIP) or _is_multipart(content) or _subtype(content) else None
+
+
+def extended(content: bytes, format: Format, *, facts: str) -> bytes:
+    """The data with the guest's part of policy routing; compressed where Nova would not take them otherwise."""
+    if format == "ignition":
+        return _with_files(content, facts)
+    whole = _multipart(content, boothook(facts))
+    return whole if encoded_size(whole) <= USER_DATA_LIMIT else gzip.compress(whole, 9, mtime=0)
+
+
+def encoded_size(content: bytes) -> int:
+    """How many characters of base64 the data are."""
+    return (len(content) + 2) // 3 * 4
+
+
+def boothook(facts: str) -> str:
+    """The script that cloud-init runs first at each boot; `facts` are lines of MAC, address with prefix, gateway."""
+    parts = {
+        "nic-routes": guest_file("nic-routes.sh"),
+        "facts": facts,
+        "service": guest_file("pycapo-nic-routes.service"),
+        "network": guest_file("zzz-pycapo-hotplug.network"),
+    }
+    text = guest_file("boothook.sh")
+    for name, part in parts.items():
+        text = text.replace(f"@{name}@\n", part if part.endswith("\n") else f"{part}\n")
+    return text
+
+
+@functools.cache
+def guest_file(name: str) -> str:
+    """A file of the guest's part, as it comes with this package."""
+    return (resources.files("pycapo.plan") / "guest" / name).read_text()
+
+
+def _multipart(content: bytes, hook: str) -> bytes:
+    boundary = f"pycapo-{hashlib.sha256(content).hexdigest()[:24]}"
+    whole = MIMEMultipart(boundary=boundary)
+    for name, part in (("pycapo-nic-routes", _text(hook, "cloud-boothook")), ("bootstrap", _part(content))):
+        part.add_header("Content-Disposition", "attachment", filename=name)
+        whole.attach(part)
+    written = io.BytesIO()
+    BytesGenerator(written, mangle_from_=False, maxheaderlen=0).flatten(whole)
+    return written.getvalue()
+
+
+def _part(content: bytes) -> Message:
+    """The bootstrap provider's data as one part; a multipart of its own goes in whole."""
+    if _is_multipart(content):
+        return email.message_from_bytes(content)
+    if content.startswith(_GZIP):
+        return MIMEApplication(content, "gzip")
+    return _text(content.decode(), _subtype(content) or "plain")
+
+
+def _text(text: str, subtype: str) -> MIMEText:
+    """A part that reads back to the last byte: as it is where that is safe, because base64 cannot be compressed well."""
+    plain = text.isascii() and "\r" not in text and "\0" not in text
+    return MIMEText(text, subtype, "us-ascii" if plain else "utf-8")
+
+
+def _is_multipart(content: bytes) -> bool:
+    head = content[:200].lower().lstrip()
+    return head.startswith((b"content-type: multipart/", b"mime-version:"))
+
+
+def _subtype(content: bytes) -> str | None:
+    try:
+        first = content.decode().lstrip().lower()
+    except UnicodeDecodeError:
+        return None
+    return next((subtype for start, subtype in _TYPES if f"{first}\n".startswith(start)), None)
+
+
+def _ignition(content: bytes) -> Document | None:
+    """The document, if it is of a version that we know."""
+    try:
+        document = json.loads(content)
+        version = document["ignition"]["version"]
+    except (ValueError, TypeError, KeyError):
+        return None
+    return document if isinstance(version, str) and version.startswith(_IGNITIONS) else None
+
+
+def _with_files(content: bytes, facts: str) -> bytes:
+    document = _ignition(content) or {}
+    old = document["ignition"]["version"].startswith("2.")
+    files = document.setdefault("storage", {}).setdefault("files", [])
+    files += [_file("/opt/pycapo/nic-routes", guest_file("nic-routes.sh"), mode=0o755, old=old)]
+    files += [_file("/etc/pycapo/nic-routes.facts", facts, mode=0o644, old=old)]
+    unit = {
+        "name": "pycapo-nic-routes.service",
+        "enabled": True,
+        "contents": guest_file("pycapo-nic-routes.service"),
+    }
+    document.setdefault("systemd", {}).setdefault("units", []).append(unit)
+    return json.dumps(document, separators=(",", ":")).encode()
+
+
+def _file(path: str, text: str, *, mode: int, old: bool) -> Document:
+    """A file as Ignition takes it; version 2 names the file system, version 3 asks whether to write over what is there."""
+    packed = base64.b64encode(gzip.compress(text.encode(), 9, mtime=0)).decode()
+    placed: Document = {"filesystem": "root"} if old else {"overwrite": True}
+    return {
+        **placed,
+        "path": path,
+        "mode": mode,
+        "contents": {"source": f"data:;base64,{packed}", "compression": "gzip"},
+    }

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the bootstrap provider wrote comes out to the last byte; what the guest needs besides comes first."""
+
+import base64
+import email
+import gzip
+import json
+import random
+import subprocess
+from email.message import Message
+from typing import Any
+
+import pytest
+
+from pycapo.plan.user_data import USER_DATA_LIMIT, boothook, encoded_size, extended, format_of, guest_file
+
+FACTS = "fa:16:3e:00:00:01 10.0.1.11/24 10.0.1.1\nfa:16:3e:00:00:02 2001:db8:2::12/64 -\n"
+KUBEADM = b"## template: jinja\n#cloud-config\n\nwrite_files:\n- path: /x\n  content: |\n    From here {{ ds.meta_data.name }}\n"
+IGNITION_2 = {"ignition": {"version": "2.3.0"}, "storage": {"files": [{"path": "/a"}]}, "passwd": {"users": []}}
+IGNITION_3 = {"ignition": {"version": "3.4.0"}, "systemd": {"units": [{"name": "kubeadm.service"}]}}
+
+
+def parts(content: bytes) -> list[Message]:
+    """The parts as cloud-init finds them: it unpacks, reads the text as a message and walks through it."""
+    text = (gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content).decode()
+    assert "mime-version:" in text[:4096].lower()
+    return [part for part in email.message_from_string(text).walk() if not part.is_multipart()]
+
+
+def payload(part: Message) -> bytes:
+    found = part.get_payload(decode=True)
+    assert isinstance(found, bytes)
+    return found
+
+
+def files(content: bytes) -> dict[str, str]:
+    """The files of an Ignition document that are ours, unpacked, by path."""
+    written = json.loads(content)["storage"]["files"]
+    ours = [it for it in written if it.get("contents", {}).get("compression") == "gzip"]
+    return {
+        it["path"]: gzip.decompress(base64.b64decode(it["contents"]["source"].split(",")[1])).decode() for it in ours
+    }
+
+
+@pytest.mark.parametrize(
+    ("content", "type_"),
+    [
+        (KUBEADM, "text/jinja2"),
+        (b"#cloud-config\nruncmd: [date]\n", "text/cloud-config"),
+        (b"#cloud-config\r\nruncmd: [date]\r\n\r\n", "text/cloud-config"),
+        (b"#cloud-config\nmotd: gr\xc3\xbc\xc3\x9fe", "text/cloud-config"),
+        (b"#!/bin/sh\ndate\n\n\n", "text/x-shellscript"),
+        (b"#cloud-config-archive\n[]\n", "text/plain"),
+        (b"#cloud-config\nlong: " + b"x" * 3000 + b"\n.\nFrom me\n", "text/cloud-config"),
+        (gzip.compress(KUBEADM, mtime=0), "application/gzip"),
+    ],
+)
+def test_data_for_cloud_init_come_out_to_the_last_byte_after_our_boothook(content: bytes, type_: str) -> None:
+    assert format_of(content) == format_of(content, named="cloud-config") == "cloud-init"
+
+    first, second = parts(extended(content, "cloud-init", facts=FACTS))
+
+    assert (first.get_content_type(), payload(first).decode()) == ("text/cloud-boothook", boothook(FACTS))
+    assert (second.get_content_type(), payload(second)) == (type_, content)
+
+
+def test_a_multipart_of_the_bootstrap_provider_keeps_its_parts() -> None:
+    head = b'Content-Type: multipart/mixed; boundary="b"\nMIME-Version: 1.0\n\n'
+    inner = head + b"--b\nContent-Type: text/cloud-config\n\n#cloud-config\n\n--b--\n"
+
+    found = parts(extended(inner, "cloud-init", facts=FACTS))
+
+    assert [part.get_content_type() for part in found] == ["text/cloud-boothook", "text/cloud-config"]
+    assert payload(found[1]) == b"#cloud-config\n"
+
+
+def test_the_same_data_make_the_same_user_data() -> None:
+    assert extended(KUBEADM, "cloud-init", facts=FACTS) == extended(KUBEADM, "cloud-init", facts=FACTS)
+
+
+def test_the_whole_is_compressed_only_where_nova_would_not_take_it_otherwise() -> None:
+    large = KUBEADM + b"# the same again\n" * 3000
+
+    whole = extended(large, "cloud-init", facts=FACTS)
+
+    assert encoded_size(large) > USER_DATA_LIMIT > encoded_size(whole)
+    assert payload(parts(whole)[1]) == large
+    assert extended(KUBEADM, "cloud-init", facts=FACTS).startswith(b"Content-Type: multipart/mixed")
+
+
+def test_forty_kilobytes_of_certificates_and_scripts_still_fit() -> None:
+    noise = base64.encodebytes(random.Random(1).randbytes(26_000))
+
+    assert encoded_size(extended(KUBEADM + noise, "cloud-init", facts=FACTS)) <= USER_DATA_LIMIT
+
+
+@pytest.mark.parametrize("size", range(10))
+def test_sizes_are_those_of_base64(size: int) -> None:
+    assert encoded_size(b"x" * size) == len(base64.b64encode(b"x" * size))
+
+
+@pytest.mark.parametrize(
+    ("document", "placed"),
+    [(IGNITION_2, {"filesystem": "root"}), (IGNITION_3, {"overwrite": True})],
+    ids=["2.3", "3.4"],
+)
+def test_an_ignition_document_gets_files_and_a_unit_and_keeps_the_rest(document: Any, placed: dict[str, Any]) -> None:
+    content = json.dumps(document).encode()
+
+    whole = extended(content, "ignition", facts=FACTS)
+
+    after = json.loads(whole)
+    assert files(whole)["/etc/pycapo/nic-routes.facts"] == FACTS
+    assert files(whole)["/opt/pycapo/nic-routes"] == guest_file("nic-routes.sh")
+    added = after["storage"]["files"][-1]
+    assert placed.items() <= added.items()
+    assert after["systemd"]["units"].pop() == {
+        "name": "pycapo-nic-routes.service",
+        "enabled": True,
+        "contents": guest_file("pycapo-nic-routes.service"),
+    }
+    after["storage"]["files"] = after["storage"]["files"][:-2]
+    empty = {"storage": {"files": []}, "systemd": {"units": []}}
+    assert after == {**empty, **document}
+
+
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [
+        (b"", ""),
+        (b"hello", ""),
+        (b"\xff\xfe", ""),
+        (b"{}", ""),
+        (b'{"ignition": {"version": "1.0"}}', ""),
+        (b'{"ignition": {"version": 3}}', "ignition"),
+        (b"[]", "ignition"),
+        (KUBEADM, "ignition"),
+        (KUBEADM, "talos"),
+    ],
+)
+def test_what_is_not_understood_is_not_touched(content: bytes, named: str) -> None:
+    assert format_of(content, named=named) is None
+
+
+@pytest.mark.parametrize("document", [IGNITION_2, IGNITION_3])
+def test_ignition_is_known_by_its_version(document: Any) -> None:
+    content = json.dumps(document).encode()
+
+    assert format_of(content) == format_of(content, named="ignition") == "ignition"
+
+
+@pytest.mark.parametrize("name", ["boothook", "nic-routes.sh"])
+def test_what_the_guest_runs_is_a_shell_script_without_mistakes_of_grammar(name: str) -> None:
+    text = boothook(FACTS) if name == "boothook" else guest_file(name)
+
+    done = subprocess.run(["sh", "-n"], input=text, text=True, capture_output=True, check=False)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "@" not in {line[:1] for line in text.splitlines()}
