@@ -63,7 +63,7 @@ def observe_subnets(cloud: Cloud, seen: Seen) -> Seen:
 def server_kinds(server: OpenStackServer, extensions: frozenset[str]) -> frozenset[Kind]:
     """What has to be looked at to know how a server is; trunks and volumes only where they may be."""
     spec, kinds = server.spec, {Kind.SERVER, Kind.PORT, Kind.FLOATING_IP}
-    if (spec.trunk or any(port.trunk for port in spec.ports)) and "trunk" in extensions:
+    if (spec.trunk or any(port.trunk or port.subports for port in spec.ports)) and "trunk" in extensions:
         kinds.add(Kind.TRUNK)
     if spec.root_volume or any(device.storage.type == "Volume" for device in spec.additional_block_devices or ()):
         kinds.add(Kind.VOLUME)

@@ -13,7 +13,7 @@ from pycapo.api.capi import CLUSTER_NAME_LABEL, CONTROL_PLANE_LABEL, WATCH_FILTE
 from pycapo.api.cluster import OpenStackCluster
 from pycapo.api.machine import OpenStackMachine
 from pycapo.api.meta import LocalObjectReference, ObjectMeta, OwnerReference
-from pycapo.api.ports import FixedIP, PortFloatingIP, PortOpts
+from pycapo.api.ports import FixedIP, PortBody, PortFloatingIP, PortOpts
 from pycapo.api.references import NetworkParam, OpenStackIdentityReference, SecurityGroupParam
 from pycapo.api.v1alpha1 import OpenStackServer, OpenStackServerSpec
 from pycapo.model.marks import OWNER_ANNOTATION
@@ -139,14 +139,20 @@ def machine_waits(machine: OpenStackMachine, cluster: OpenStackCluster, capi_mac
 def _ports(machine: OpenStackMachine, cluster: OpenStackCluster, group: str | None) -> Iterator[PortOpts]:
     for entry in _entries(machine):
         port = copy.deepcopy(entry)
-        if _implicit(port) and cluster.status and cluster.status.network:
-            port.network = NetworkParam(id=cluster.status.network.id)
-            port.fixed_ips = port.fixed_ips or _cluster_addresses(cluster)
-        if port.floating_ip and port.floating_ip == PortFloatingIP():
-            external = cluster.status.external_network if cluster.status else None
-            port.floating_ip.network = NetworkParam(id=external.id) if external else None
-        port.security_groups = _groups(port, machine, cluster, group=group)
+        for part in (port, *(subport.port for subport in port.subports or ())):
+            _complete(part, machine, cluster, group=group)
         yield port
+
+
+def _complete(port: PortBody, machine: OpenStackMachine, cluster: OpenStackCluster, *, group: str | None) -> None:
+    """Puts the network, the groups and the external network into an entry that it means by saying nothing."""
+    status = cluster.status
+    if _implicit(port) and status and status.network:
+        port.network = NetworkParam(id=status.network.id)
+        port.fixed_ips = port.fixed_ips or _cluster_addresses(cluster)
+    if port.floating_ip == PortFloatingIP() and status and status.external_network:
+        port.floating_ip = PortFloatingIP(network=NetworkParam(id=status.external_network.id))
+    port.security_groups = _groups(port, machine, cluster, group=group)
 
 
 def _entries(machine: OpenStackMachine) -> tuple[PortOpts, ...]:
@@ -154,7 +160,7 @@ def _entries(machine: OpenStackMachine) -> tuple[PortOpts, ...]:
     return (*(machine.spec.ports or (PortOpts(),)), *(machine.spec.additional_ports or ()))
 
 
-def _implicit(port: PortOpts) -> bool:
+def _implicit(port: PortBody) -> bool:
     """Whether an entry means the cluster network by naming none."""
     return not (port.network or port.cluster_network or port.existing_port)
 
@@ -167,7 +173,7 @@ def _cluster_addresses(cluster: OpenStackCluster) -> list[FixedIP] | None:
 
 
 def _groups(
-    port: PortOpts, machine: OpenStackMachine, cluster: OpenStackCluster, *, group: str | None
+    port: PortBody, machine: OpenStackMachine, cluster: OpenStackCluster, *, group: str | None
 ) -> list[SecurityGroupParam] | None:
     """The groups of a port; None leaves them to Neutron, an empty list means none."""
     own = port.security_groups
@@ -181,7 +187,7 @@ def _groups(
     return [*(own or ()), *role, *(machine.spec.security_groups or ())] or None
 
 
-def _secured(port: PortOpts, cluster: OpenStackCluster, on_cluster: bool) -> bool:
+def _secured(port: PortBody, cluster: OpenStackCluster, on_cluster: bool) -> bool:
     """Whether port security is on: the port says so, else the managed cluster network, else it is."""
     managed = cluster.spec.managed_network
     if port.enable_port_security is None and on_cluster and managed:
@@ -189,7 +195,7 @@ def _secured(port: PortOpts, cluster: OpenStackCluster, on_cluster: bool) -> boo
     return port.enable_port_security is not False
 
 
-def on_cluster_network(port: PortOpts, cluster: OpenStackCluster) -> bool:
+def on_cluster_network(port: PortBody, cluster: OpenStackCluster) -> bool:
     """Whether an entry means the cluster network: by id, by the cluster's own filter, or by nothing but its name."""
     known = cluster.status.network if cluster.status else None
     if port.network is None or known is None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from pycapo.api.ports import PortOpts
+from pycapo.api.ports import PortBody
 from pycapo.api.v1alpha1 import OpenStackServer, OpenStackServerSpec
 from pycapo.model.kinds import Kind
 from pycapo.model.marks import Mark
@@ -18,6 +18,7 @@ from pycapo.model.steps import Create, Key, Step, Wait
 from pycapo.plan.entries import Entry, entries, entry_at, port_path, port_tags, trunk_role, wants_trunk
 from pycapo.plan.port_body import given, port_body
 from pycapo.plan.references import INSTANCE_READY, Resolved
+from pycapo.plan.subports import subport_waits, subports
 
 TRUNK_EXTENSION = "trunk"
 
@@ -26,6 +27,7 @@ def port_waits(server: OpenStackServer, seen: Seen) -> Iterator[Wait]:
     """What keeps the ports from being made at all: contradictions in the spec, and what the cloud does not offer."""
     for entry in entries(server):
         yield from _contradictions(entry)
+    yield from subport_waits(server)
     for index, port in enumerate(server.spec.ports):
         if wants_trunk(server.spec, port) and TRUNK_EXTENSION not in seen.extensions:
             yield Wait(
@@ -53,12 +55,13 @@ def not_supported(spec: OpenStackServerSpec) -> Iterator[str]:
         yield "spec.floatingIPPoolRef"
     for index, port in enumerate(spec.ports):
         yield from (f"{port_path(index)}.{field}" for field in _not_supported(port))
+        for place, subport in enumerate(port.subports or ()):
+            yield from (f"{port_path(index)}.subports[{place}].port.{it}" for it in _not_supported(subport.port))
 
 
-def _not_supported(port: PortOpts) -> Iterator[str]:
-    for field in ("cluster_network", "subports"):
-        if getattr(port, field):
-            yield wire(port, field)
+def _not_supported(port: PortBody) -> Iterator[str]:
+    if port.cluster_network:
+        yield "clusterNetwork"
     if port.floating_ip and port.floating_ip.pool_ref:
         yield "floatingIP.poolRef"
     if port.qos_policy and not port.qos_policy.id:
@@ -96,7 +99,12 @@ def create_trunks(server: OpenStackServer, seen: Seen) -> Iterator[Step]:
         yield Create(
             key=Key(Kind.TRUNK, trunk_role(index)),
             mark=Mark(seen.owner, trunk_role(index)),
-            body=given(name=entry.name, port_id=entry.ref(seen), tags=port_tags(server.spec, port)),
+            body=given(
+                name=entry.name,
+                port_id=entry.ref(seen),
+                sub_ports=subports(server, index, seen),
+                tags=port_tags(server.spec, port),
+            ),
             why=f"make a trunk of port {entry.name}",
             path=f"{entry.path}.trunk",
         )

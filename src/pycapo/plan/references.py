@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from pycapo.api.ports import PortOpts
+from pycapo.api.ports import PortBody, PortOpts
 from pycapo.api.references import SecurityGroupParam
 from pycapo.api.v1alpha1 import OpenStackServerSpec
 from pycapo.model.kinds import Kind
@@ -119,7 +119,9 @@ def _references(spec: OpenStackServerSpec) -> Iterator[Reference]:
         yield from _of_port(f"spec.ports[{index}]", port)
 
 
-def _of_port(path: str, port: PortOpts) -> Iterator[Reference]:
+def _of_port(path: str, port: PortBody) -> Iterator[Reference]:
+    for place, subport in enumerate(port.subports or () if isinstance(port, PortOpts) else ()):
+        yield from _of_port(f"{path}.subports[{place}].port", subport.port)
     if port.existing_port:
         yield f"{path}.existingPort", Kind.PORT, port.existing_port, True
     if port.network:

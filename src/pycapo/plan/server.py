@@ -26,6 +26,7 @@ from pycapo.plan.port_repair import TAG_EXTENSION, repair_pairs, retag
 from pycapo.plan.ports import create_ports, create_trunks, missing_ports, not_supported, port_waits
 from pycapo.plan.references import INSTANCE_READY, Resolved
 from pycapo.plan.routes import lacks_ports, metadata, route_waits, size_waits, user_data
+from pycapo.plan.subports import join_subports
 from pycapo.plan.volumes import block_devices, create_volumes, making, remove_volumes, volume_waits
 
 SERVER = "server"
@@ -63,7 +64,7 @@ def plan_server(server: OpenStackServer, seen: Seen) -> Plan:
         return taking_over
     record = seen.one(Kind.SERVER, SERVER, Server)
     if record:
-        repairs = (*retag(server, seen), *repair_pairs(server, seen))
+        repairs = (*retag(server, seen), *repair_pairs(server, seen), *join_subports(server, seen))
         waits = (*state_waits(record), *lost_ports(server, seen), *differing(server, seen))
         return Plan(steps=repairs, waits=waits) + (Plan() if waits else floating_ips(server, seen))
     existed = server.status.instance_id if server.status else None
@@ -87,6 +88,7 @@ def make_server(server: OpenStackServer, seen: Seen) -> Plan:
         *claim_ports(server, seen),
         *create_ports(server, seen, resolved),
         *create_trunks(server, seen),
+        *join_subports(server, seen),
         *floating.steps,
         *retag(server, seen),
     )

@@ -12,9 +12,7 @@ from pycapo.api.ports import (
     BindingProfile,
     ExtraDHCPOption,
     FixedIP,
-    PortBody,
     PortOpts,
-    Subport,
     ValueSpec,
 )
 from pycapo.api.references import (
@@ -276,13 +274,13 @@ def test_the_word_of_a_port_goes_before_that_of_its_server() -> None:
 
 def test_every_field_without_behaviour_is_named() -> None:
     port = a_port(
-        subports=[Subport(port=PortBody())],
+        cluster_network="storage",
         qos_policy=QosPolicyParam(filter=QosPolicyFilter(name="gold")),
         fixed_ips=[FixedIP(address_from=TypedLocalObjectReference(api_group="g", kind="k", name="n"))],
     )
 
     assert set(not_supported(a_server(port).spec)) == {
-        "spec.ports[0].subports",
+        "spec.ports[0].clusterNetwork",
         "spec.ports[0].qosPolicy.filter",
         "spec.ports[0].fixedIPs[0].addressFrom",
     }
