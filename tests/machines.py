@@ -3,6 +3,7 @@
 
 from typing import Any
 
+from memory_world import NEUTRON
 from pycapo.api.capi import (
     CLUSTER_NAME_LABEL,
     CONTROL_PLANE_LABEL,
@@ -140,7 +141,7 @@ def seen_of(*records: tuple[Kind, Record], found: dict[str, tuple[Record, ...]] 
         "spec.image": (Image(id="image-1", name="ubuntu"),),
         "spec.flavor": (Flavor(id="flavor-1", name="m1.small"),),
     }
-    known = {"extensions": frozenset({"standard-attr-tag", "trunk"}), "user_data": None, **fields}
+    known = {"extensions": NEUTRON, "user_data": None, **fields}
     return Seen(owner=OWNER, owned=owned, found={**usual, **(found or {})}, **known)
 
 

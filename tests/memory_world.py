@@ -14,7 +14,12 @@ from pycapo.model.records import Fault, Record, Zone
 
 R = TypeVar("R", bound=Record)
 
-NEUTRON = frozenset({"router", "security-group", "standard-attr-tag", "port-security", "trunk", "trunk-details", "qos"})
+NEUTRON = frozenset(
+    {
+        *("router", "security-group", "standard-attr-tag", "port-security", "trunk", "trunk-details", "qos", "binding"),
+        *("allowed-address-pairs", "dns-integration", "extra_dhcp_opt", "port-hints", "uplink-status-propagation"),
+    }
+)
 
 
 class World:

@@ -4,6 +4,7 @@
 Keys of the plan are replaced by the ids that earlier steps brought; neighbouring creations of a bulk kind go out together.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from pycapo.cloud.cloud import BULK, Cloud
 from pycapo.cloud.errors import CloudError
 from pycapo.model.steps import Create, Delete, Key, Plan, Sealed, Step, Update
 
+_TELLING = re.compile(r"[0-9a-f-]{36}|(\d+\.){3}\d+|[0-9a-f:]*:[0-9a-f:]*", re.IGNORECASE)
 Ledger = dict[Key, str]
 
 
@@ -24,11 +26,30 @@ def apply(plan: Plan, cloud: Cloud, *, done: list[Step] | None = None) -> Ledger
         try:
             _take(group, cloud, ledger)
         except CloudError as error:
-            error.path = error.path or getattr(group[0], "path", "")
+            error.path = error.path or _path(group, error)
             raise
         if done is not None:
             done.extend(group)
     return ledger
+
+
+def _path(group: Sequence[Step], error: CloudError) -> str:
+    """The field that an error is about: of several that went out together the one that it mentions, else all of them."""
+    said = [step for step in group if isinstance(step, Create) and any(it in error.message for it in _words(step.body))]
+    paths = dict.fromkeys(getattr(step, "path", "") for step in said or group)
+    return ", ".join(path for path in paths if path)
+
+
+def _words(value: Any) -> Iterator[str]:
+    """What tells one request from another in the words of an error: ids, addresses, and attributes of an extension."""
+    match value:
+        case Mapping():
+            yield from (name for name in value if ":" in name)
+            yield from (word for item in value.values() for word in _words(item))
+        case list() | tuple():
+            yield from (word for item in value for word in _words(item))
+        case str() if _TELLING.fullmatch(value):
+            yield value
 
 
 def _groups(steps: Sequence[Step]) -> Iterator[tuple[Step, ...]]:

@@ -32,7 +32,7 @@ from pycapo.model.steps import Delete
 _LONG, _SHORT, _EMPTY = 300.0, 2.0, 3.0  # seconds that an answer to `find` is kept; the picture is believed as long
 _LASTING = frozenset({Kind.SUBNET, Kind.SECURITY_GROUP, Kind.SERVER_GROUP})
 # Of these a spec means one: several are a mistake that somebody is about to mend, so they are not kept for long.
-_SINGLE = frozenset({Kind.IMAGE, Kind.FLAVOR, Kind.NETWORK, Kind.ROUTER, Kind.LOAD_BALANCER_FLAVOR})
+_SINGLE = frozenset({Kind.IMAGE, Kind.FLAVOR, Kind.NETWORK, Kind.ROUTER, Kind.LOAD_BALANCER_FLAVOR, Kind.QOS_POLICY})
 _EXTENSIONS_KEPT, _ZONES_KEPT = 3600.0, 300.0  # seconds
 _PARENTS_AGE = 5.0  # seconds: how old the list of load balancers and pools may be by which parts are listed
 

@@ -66,6 +66,7 @@ TABLE: Mapping[Kind, Rest] = {
     ),
     Kind.PORT: _rest(NETWORK, "/ports", "port", records.Port, by_project=True),
     Kind.TRUNK: _rest(NETWORK, "/trunks", "trunk", records.Trunk, by_project=True),
+    Kind.QOS_POLICY: _rest(NETWORK, "/qos/policies", "policy", records.QosPolicy, many="policies", by_project=True),
     Kind.FLOATING_IP: _rest(NETWORK, "/floatingips", "floatingip", records.FloatingIP, by_project=True),
     Kind.LOAD_BALANCER: _rest(BALANCER, "/lbaas/loadbalancers", "loadbalancer", records.LoadBalancer, by_project=True),
     Kind.LOAD_BALANCER_FLAVOR: _rest(BALANCER, "/lbaas/flavors", "flavor", records.LoadBalancerFlavor),

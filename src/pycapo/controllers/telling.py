@@ -22,7 +22,14 @@ from pycapo.plan.routes import told as routing_told
 TROUBLE = frozenset(
     {
         *("NotFound", "Ambiguous", "InUse", "NoNetwork", "NoEndpoint", "NoClusterNetworkPort", "InvalidMachineSpec"),
-        *("NotSupported", "NotYetSupported", "TrunkNotSupported", "LoadBalancerServiceAbsent", "LoadBalancerError"),
+        *(
+            "NotSupported",
+            "NotYetSupported",
+            "TrunkNotSupported",
+            "ExtensionMissing",
+            "LoadBalancerServiceAbsent",
+            "LoadBalancerError",
+        ),
         *("UserDataTooLarge", "VolumeFailed", "PortLost", "InstanceStateError", "InstanceDeleted"),
         *(
             "AddressOutsideSubnet",

@@ -18,6 +18,7 @@ class Kind(StrEnum):
     SECURITY_GROUP_RULE = "security group rule"
     PORT = "port"
     TRUNK = "trunk"
+    QOS_POLICY = "QoS policy"
     FLOATING_IP = "floating IP"
     LOAD_BALANCER = "load balancer"
     LOAD_BALANCER_FLAVOR = "load balancer flavor"

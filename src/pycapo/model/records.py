@@ -154,6 +154,10 @@ class Trunk(Record, frozen=True, kw_only=True):
     sub_ports: tuple[Subport, ...] = ()
 
 
+class QosPolicy(Record, frozen=True, kw_only=True):
+    """A Neutron QoS policy."""
+
+
 class FloatingIP(Record, frozen=True, kw_only=True):
     """A Neutron floating IP; `port_id` is None while it points nowhere."""
 

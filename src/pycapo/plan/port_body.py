@@ -39,7 +39,7 @@ def port_body(server: OpenStackServer, entry: Entry, *, seen: Seen, resolved: Re
         network_id=network_id(entry, seen, resolved),
         fixed_ips=fixed_ips(entry, resolved),
         tags=port_tags(server.spec, port),
-        qos_policy_id=port.qos_policy.id if port.qos_policy else None,
+        qos_policy_id=resolved.one(f"{entry.path}.qosPolicy"),
         extra_dhcp_opts=[
             given(opt_name=option.name, opt_value=option.value, ip_version=option.ip_version)
             for option in port.extra_dhcp_options or ()

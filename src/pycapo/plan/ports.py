@@ -15,12 +15,11 @@ from pycapo.model.marks import Mark
 from pycapo.model.records import Trunk
 from pycapo.model.seen import Seen
 from pycapo.model.steps import Create, Key, Step, Wait
+from pycapo.plan.capabilities import extension_waits
 from pycapo.plan.entries import Entry, entries, entry_at, port_path, port_tags, trunk_role, wants_trunk
 from pycapo.plan.port_body import given, port_body
 from pycapo.plan.references import INSTANCE_READY, Resolved
 from pycapo.plan.subports import subport_waits, subports
-
-TRUNK_EXTENSION = "trunk"
 
 
 def port_waits(server: OpenStackServer, seen: Seen) -> Iterator[Wait]:
@@ -28,15 +27,7 @@ def port_waits(server: OpenStackServer, seen: Seen) -> Iterator[Wait]:
     for entry in entries(server):
         yield from _contradictions(entry)
     yield from subport_waits(server)
-    for index, port in enumerate(server.spec.ports):
-        if wants_trunk(server.spec, port) and TRUNK_EXTENSION not in seen.extensions:
-            yield Wait(
-                condition=INSTANCE_READY,
-                reason="TrunkNotSupported",
-                path=f"{port_path(index)}.trunk",
-                message='a trunk is wanted, and Neutron has no extension "trunk"; enable it or set trunk to false',
-                after=300.0,
-            )
+    yield from extension_waits(server, seen)
 
 
 def _contradictions(entry: Entry) -> Iterator[Wait]:
@@ -64,8 +55,6 @@ def _not_supported(port: PortBody) -> Iterator[str]:
         yield "clusterNetwork"
     if port.floating_ip and port.floating_ip.pool_ref:
         yield "floatingIP.poolRef"
-    if port.qos_policy and not port.qos_policy.id:
-        yield "qosPolicy.filter"
     for place, fixed in enumerate(port.fixed_ips or ()):
         if fixed.address_from:
             yield f"fixedIPs[{place}].addressFrom"

@@ -131,6 +131,8 @@ def _of_port(path: str, port: PortBody) -> Iterator[Reference]:
             # Without a network it is the subnet that says which one is meant; an address is looked for in it.
             needed = port.network is None or bool(fixed.ip_address or fixed.range)
             yield f"{path}.fixedIPs[{place}].subnet", Kind.SUBNET, fixed.subnet, needed
+    if port.qos_policy:
+        yield f"{path}.qosPolicy", Kind.QOS_POLICY, port.qos_policy, False
     yield from _groups(path, port.security_groups)
 
 

@@ -77,6 +77,29 @@ def test_an_error_tells_the_field_and_how_far_it_came() -> None:
     assert done == list(MAKING[:2])
 
 
+@pytest.mark.parametrize(
+    ("message", "path"),
+    [
+        ("IP address 10.6.0.9 already allocated in subnet s", "b"),
+        ("(rule:create_port and rule:create_port:binding:profile) is disallowed by policy", "c"),
+        ("something went wrong", "a, b, c"),
+    ],
+)
+def test_an_error_about_one_of_several_that_went_out_together_tells_its_field(message: str, path: str) -> None:
+    cloud = a_memory_cloud()
+    steps = (
+        making(Kind.PORT, "port-0", {"network_id": "n", "name": "w"}, path="a"),
+        making(Kind.PORT, "port-1", {"network_id": "n", "fixed_ips": [{"ip_address": "10.6.0.9"}]}, path="b"),
+        making(Kind.PORT, "port-2", {"network_id": "n", "binding:profile": {"x": 1}}, path="c"),
+    )
+    cloud.fail_next(Kind.PORT, "create", QuotaExceeded(message))
+
+    with pytest.raises(QuotaExceeded) as refused:
+        apply(Plan(steps=steps), cloud)
+
+    assert refused.value.path == path
+
+
 def test_changes_and_removals_are_taken_too() -> None:
     cloud = a_memory_cloud()
     id = apply(Plan(steps=MAKING[:1]), cloud)[NETWORK]

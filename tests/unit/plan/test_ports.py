@@ -6,12 +6,14 @@ from typing import Any
 import pytest
 
 from machines import OWNER, a_port, a_server, seen_of, the_nova_server, the_port
+from memory_world import NEUTRON
 from pycapo.api.meta import TypedLocalObjectReference
 from pycapo.api.ports import (
     AddressPair,
     BindingProfile,
     ExtraDHCPOption,
     FixedIP,
+    PortFloatingIP,
     PortOpts,
     ValueSpec,
 )
@@ -28,7 +30,7 @@ from pycapo.api.references import (
 from pycapo.model.kinds import Kind
 from pycapo.model.marks import Mark
 from pycapo.model.records import AddressPair as SeenPair
-from pycapo.model.records import Network, SecurityGroup, Subnet, Trunk
+from pycapo.model.records import Network, QosPolicy, SecurityGroup, Subnet, Trunk
 from pycapo.model.seen import Seen
 from pycapo.model.steps import Create, Key, Update
 from pycapo.plan.entries import wants_trunk
@@ -102,7 +104,7 @@ def test_a_field_of_the_manifest_reaches_neutron(fields: dict[str, Any], sent: d
 
 
 def test_a_trusted_function_is_an_attribute_where_neutron_has_one() -> None:
-    extensions = frozenset({"port-trusted-vif"})
+    extensions = frozenset({"port-trusted-vif", "binding"})
 
     body = body_of(a_port(profile=BindingProfile(trusted_vf=True)), seen_of(extensions=extensions))
 
@@ -272,15 +274,54 @@ def test_the_word_of_a_port_goes_before_that_of_its_server() -> None:
     assert [wants_trunk(server.spec, port) for port in server.spec.ports] == [False, True]
 
 
+def test_a_qos_policy_by_name_is_the_one_that_matches() -> None:
+    port = a_port(qos_policy=QosPolicyParam(filter=QosPolicyFilter(name="gold")))
+    path = "spec.ports[0].qosPolicy"
+
+    body = body_of(port, seen_of(found={path: (QosPolicy(id="q7", name="gold"),)}))
+    missing = plan_server(a_server(port), seen_of())
+
+    assert body["qos_policy_id"] == "q7"
+    assert missing.waits[0].told == f'{path}: no QoS policy matches name "gold"'
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "extension"),
+    [
+        ({"dns_name": "www"}, "dnsName", "dns-integration"),
+        ({"qos_policy": QosPolicyParam(id="q1")}, "qosPolicy", "qos"),
+        ({"extra_dhcp_options": [ExtraDHCPOption(name="mtu", value="9000")]}, "extraDHCPOptions", "extra_dhcp_opt"),
+        ({"enable_port_security": False}, "enablePortSecurity", "port-security"),
+        ({"binding_profile": {"a": 1}}, "bindingProfile", "binding"),
+        ({"vnic_type": "direct"}, "vnicType", "binding"),
+        ({"hints": {"openvswitch": {}}}, "hints", "port-hints"),
+        ({"propagate_uplink_status": True}, "propagateUplinkStatus", "uplink-status-propagation"),
+        ({"allowed_address_pairs": [AddressPair(ip_address="::1")]}, "allowedAddressPairs", "allowed-address-pairs"),
+        ({"floating_ip": PortFloatingIP(network=NetworkParam(id="public"))}, "floatingIP", "router"),
+    ],
+)
+def test_what_the_cloud_does_not_know_is_told_before_anything_is_made(
+    fields: dict[str, Any], field: str, extension: str
+) -> None:
+    server = a_server(a_port(), a_port(**fields))
+
+    known, unknown = plan_server(server, seen_of()), plan_server(server, seen_of(extensions=NEUTRON - {extension}))
+
+    assert known.steps
+    assert (unknown.steps, [wait.reason for wait in unknown.waits]) == ((), ["ExtensionMissing"])
+    assert unknown.waits[0].told == (
+        f'spec.ports[1].{field}: Neutron has no extension "{extension}", which this needs; '
+        f"enable it or leave {field} out"
+    )
+
+
 def test_every_field_without_behaviour_is_named() -> None:
     port = a_port(
         cluster_network="storage",
-        qos_policy=QosPolicyParam(filter=QosPolicyFilter(name="gold")),
         fixed_ips=[FixedIP(address_from=TypedLocalObjectReference(api_group="g", kind="k", name="n"))],
     )
 
     assert set(not_supported(a_server(port).spec)) == {
         "spec.ports[0].clusterNetwork",
-        "spec.ports[0].qosPolicy.filter",
         "spec.ports[0].fixedIPs[0].addressFrom",
     }
