@@ -7,7 +7,6 @@ import typer
 
 from pycapo.cli import lab
 from pycapo.cli.components import components
-from pycapo.cli.convert import convert
 from pycapo.cli.crds import crds
 from pycapo.cli.run import run
 
@@ -19,7 +18,6 @@ app = typer.Typer(
 )
 app.command()(run)
 app.command()(crds)
-app.command()(convert)
 app.command()(components)
 app.add_typer(lab.app, name="lab")
 

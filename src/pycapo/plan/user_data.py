@@ -14,9 +14,9 @@ import gzip
 import hashlib
 import io
 import json
+import zlib
 from email.generator import BytesGenerator
 from email.message import Message
-from email.mime.application import MIMEApplication
 from email.mime.multipart import MIMEMultipart
 from email.mime.text import MIMEText
 from importlib import resources
@@ -29,6 +29,7 @@ Format = Literal["cloud-init", "ignition"]
 Document = dict[str, Any]
 
 _GZIP = b"\x1f\x8b"
+_UNPACKED_LIMIT = 1 << 22  # bytes; a Secret holds a quarter of that
 _TYPES = (
     ("## template: jinja", "jinja2"),
     ("#cloud-config\n", "cloud-config"),
@@ -49,14 +50,15 @@ def format_of(content: bytes, *, named: str = "") -> Format | None:
         return "ignition" if _ignition(content) else None
     if named not in ("", "cloud-config"):
         return None
-    return "cloud-init" if content.startswith(_GZIP) or _is_multipart(content) or _subtype(content) else None
+    plain = _unpacked(content)
+    return "cloud-init" if _is_multipart(plain) or _subtype(plain) else None
 
 
 def extended(content: bytes, format: Format, *, facts: str) -> bytes:
     """The data with the guest's part of policy routing; compressed where Nova would not take them otherwise."""
     if format == "ignition":
         return _with_files(content, facts)
-    whole = _multipart(content, boothook(facts))
+    whole = _multipart(_unpacked(content), boothook(facts))
     return whole if encoded_size(whole) <= USER_DATA_LIMIT else gzip.compress(whole, 9, mtime=0)
 
 
@@ -100,8 +102,6 @@ def _part(content: bytes) -> Message:
     """The bootstrap provider's data as one part; a multipart of its own goes in whole."""
     if _is_multipart(content):
         return email.message_from_bytes(content)
-    if content.startswith(_GZIP):
-        return MIMEApplication(content, "gzip")
     return _text(content.decode(), _subtype(content) or "plain")
 
 
@@ -109,6 +109,18 @@ def _text(text: str, subtype: str) -> MIMEText:
     """A part that reads back to the last byte: as it is where that is safe, because base64 cannot be compressed well."""
     plain = text.isascii() and "\r" not in text and "\0" not in text
     return MIMEText(text, subtype, "us-ascii" if plain else "utf-8")
+
+
+def _unpacked(content: bytes) -> bytes:
+    """The data without the compression that cloud-init would take off; nothing if they are broken or not of a sane size."""
+    if not content.startswith(_GZIP):
+        return content
+    unpacking = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+    try:
+        plain = unpacking.decompress(content, _UNPACKED_LIMIT)
+    except zlib.error:
+        return b""
+    return plain if unpacking.eof else b""
 
 
 def _is_multipart(content: bytes) -> bool:

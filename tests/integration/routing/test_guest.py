@@ -91,6 +91,21 @@ def test_a_pod_behind_a_node_port_answers_through_every_floating_ip(networks: Ne
     assert world.reached(EVERY) == EVERY
 
 
+def test_rules_that_a_network_manager_throws_away_come_back(networks: Networks) -> None:
+    world = networks()
+    guest = a_guest(world)
+    guest.watch()
+    assert world.reached_soon(FLOATING) == FLOATING
+    rules = guest.rules()
+
+    for address in (address4(2), address4(3)):
+        world.run("vm", "ip", "rule", "del", "from", address)
+    world.run("vm", "ip", "route", "flush", "dev", nic(2), "table", "all", "proto", "boot")
+
+    assert world.reached_soon(FLOATING) == FLOATING
+    assert guest.rules() == rules
+
+
 def test_two_nics_in_one_subnet_answer_each_for_itself(networks: Networks) -> None:
     world = networks()
     world.plug(4, subnet=3)

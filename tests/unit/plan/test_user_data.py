@@ -52,7 +52,6 @@ def files(content: bytes) -> dict[str, str]:
         (b"#!/bin/sh\ndate\n\n\n", "text/x-shellscript"),
         (b"#cloud-config-archive\n[]\n", "text/plain"),
         (b"#cloud-config\nlong: " + b"x" * 3000 + b"\n.\nFrom me\n", "text/cloud-config"),
-        (gzip.compress(KUBEADM, mtime=0), "application/gzip"),
     ],
 )
 def test_data_for_cloud_init_come_out_to_the_last_byte_after_our_boothook(content: bytes, type_: str) -> None:
@@ -62,6 +61,15 @@ def test_data_for_cloud_init_come_out_to_the_last_byte_after_our_boothook(conten
 
     assert (first.get_content_type(), payload(first).decode()) == ("text/cloud-boothook", boothook(FACTS))
     assert (second.get_content_type(), payload(second)) == (type_, content)
+
+
+def test_data_that_are_compressed_go_in_as_what_they_are() -> None:
+    content = gzip.compress(KUBEADM, mtime=0)
+
+    second = parts(extended(content, "cloud-init", facts=FACTS))[1]
+
+    assert format_of(content) == "cloud-init"
+    assert (second.get_content_type(), payload(second)) == ("text/jinja2", KUBEADM)
 
 
 def test_a_multipart_of_the_bootstrap_provider_keeps_its_parts() -> None:
@@ -130,6 +138,9 @@ def test_an_ignition_document_gets_files_and_a_unit_and_keeps_the_rest(document:
         (b"", ""),
         (b"hello", ""),
         (b"\xff\xfe", ""),
+        (gzip.compress(KUBEADM)[:-9], ""),
+        (gzip.compress(KUBEADM + b" " * (1 << 23)), "cloud-config"),
+        (b"\x1f\x8b and no more", ""),
         (b"{}", ""),
         (b'{"ignition": {"version": "1.0"}}', ""),
         (b'{"ignition": {"version": 3}}', "ignition"),

@@ -260,9 +260,9 @@ matters() { # LINE: whether an event is about a NIC, or about something that has
   done; set +f; return 1
 }
 
-watch() { # until the monitor ends; the service manager starts us again
+watch() { # until the monitor ends; the service manager starts us again. systemd-networkd drops rules of others when it restarts
   mkdir -p "$RUN"; rm -f "$RUN/due"
-  { echo Deleted; exec ip monitor link address route; } | while read -r line; do
+  { echo Deleted; exec ip monitor link address route rule; } | while read -r line; do
     if [ ! -e "$RUN/due" ] && matters "$line"; then
       : >"$RUN/due"
       catch_up &
