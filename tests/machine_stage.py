@@ -14,15 +14,16 @@ from builders import CLOUDS_YAML, NAME, NAMESPACE, a_capi_cluster, a_cluster
 from machines import a_capi_machine, a_machine
 from memory_cloud import MemoryCloud, a_memory_cloud
 from memory_kube import MemoryKube
-from pycapo.api.capi import Cluster, Machine
+from pycapo.api.capi import Cluster, IPAddress, IPAddressClaim, Machine
 from pycapo.api.cluster import OpenStackCluster
 from pycapo.api.machine import OpenStackMachine
 from pycapo.api.meta import OwnerReference
 from pycapo.api.ports import PortOpts
-from pycapo.api.v1alpha1 import OpenStackServer
+from pycapo.api.v1alpha1 import OpenStackFloatingIPPool, OpenStackServer
 from pycapo.cloud.errors import CloudError
 from pycapo.controllers.cluster import ClusterLife
 from pycapo.controllers.machine import MachineLife
+from pycapo.controllers.pool import PoolLife
 from pycapo.controllers.server import ServerLife
 from pycapo.kube import conditions
 from pycapo.kube.life import Again, Failed, Outcome, turn
@@ -31,6 +32,12 @@ from pycapo.model.kinds import Kind
 
 SOON = 30.0
 """An Again of fewer seconds is taken at once."""
+
+
+KINDS = (
+    *(OpenStackCluster, Cluster, Machine, OpenStackMachine, OpenStackServer),
+    *(OpenStackFloatingIPPool, IPAddressClaim, IPAddress),
+)
 
 
 class Clouds:
@@ -50,13 +57,14 @@ class Stage:
     """Everything that a machine's life plays on; `changes` are fields of the cluster's spec, by their wire names."""
 
     def __init__(self, *, cloud: MemoryCloud | None = None, settled: bool = True, **changes: Any) -> None:
-        self.kube = MemoryKube(OpenStackCluster, Cluster, Machine, OpenStackMachine, OpenStackServer)
+        self.kube = MemoryKube(*KINDS)
         self.cloud = cloud or a_memory_cloud()
         self.clouds = Clouds(self.cloud)
         self.lives = (
             ClusterLife(self.kube, self.clouds),
             MachineLife(self.kube, self.clouds),
             ServerLife(self.kube, self.clouds),
+            PoolLife(self.kube, self.clouds),
         )
         self.kube.has_secret(NAMESPACE, "cloud-config", {"clouds.yaml": CLOUDS_YAML})
         self.kube.create(a_capi_cluster())

@@ -47,6 +47,7 @@ from pycapo.plan.machine import (
 )
 from pycapo.plan.machine_status import NO_SERVER_YET, active, machine_status
 from pycapo.plan.membership import INGRESS_READY, NOT_RUNNING_YET
+from pycapo.plan.pool_address import ADDRESS_READY
 from pycapo.plan.references import INSTANCE_READY
 from pycapo.plan.report import AUTHENTICATED, READY
 from pycapo.plan.routes import POLICY_ROUTING
@@ -102,7 +103,8 @@ class MachineLife(Life[OpenStackMachine]):
             verdict = self._endpoint.join(obj, cluster)
         elif is_control_plane(machine):
             tell_plan(obj, INGRESS_READY, Plan(waits=(NOT_RUNNING_YET,)))
-        tell_ready(obj, [INSTANCE_READY, *([INGRESS_READY] if is_control_plane(machine) else [])])
+        further = [type_ for type_ in (ADDRESS_READY,) if conditions.find(obj, type_)]
+        tell_ready(obj, [INSTANCE_READY, *further, *([INGRESS_READY] if is_control_plane(machine) else [])])
         return verdict
 
     def retire(self, obj: OpenStackMachine) -> Verdict:
@@ -153,7 +155,7 @@ class MachineLife(Life[OpenStackMachine]):
     def _tell(self, obj: OpenStackMachine, server: OpenStackServer) -> None:
         """Tells of the machine what its server tells of itself."""
         obj.status, obj.spec.provider_id = machine_status(obj, server, zone=self._zone(obj, server))
-        for type_ in (INSTANCE_READY, AUTHENTICATED, POLICY_ROUTING):
+        for type_ in (INSTANCE_READY, AUTHENTICATED, POLICY_ROUTING, ADDRESS_READY):
             said = conditions.find(server, type_)
             if said:
                 status = {"True": True, "False": False}.get(said.status)

@@ -20,7 +20,9 @@ from pycapo.cloud.apply import apply
 from pycapo.cloud.cloud import Cloud
 from pycapo.cloud.errors import CloudError
 from pycapo.cloud.server import observe_further, observe_server, observe_subnets
+from pycapo.controllers import pool_address
 from pycapo.controllers.identity import Clouds, open_cloud
+from pycapo.controllers.pool_address import PoolAddress
 from pycapo.controllers.reservations import Reservations, taking
 from pycapo.controllers.telling import (
     give_up_for_now,
@@ -41,9 +43,10 @@ from pycapo.model.kinds import Kind
 from pycapo.model.marks import OWNER_ANNOTATION, new_owner
 from pycapo.model.records import Image, Server
 from pycapo.model.seen import Seen
-from pycapo.model.steps import Plan, Sealed, Step
+from pycapo.model.steps import Plan, Sealed, Step, Wait
 from pycapo.plan.fixed_addresses import subnets_wanted, takes
 from pycapo.plan.machine import SERVER_FINALIZER, noted_server
+from pycapo.plan.pool_address import ADDRESS_READY, held_back
 from pycapo.plan.port_floating_ips import networks_wanted
 from pycapo.plan.references import IMAGE_OBJECT, INSTANCE_READY, Place, image_object, wanted
 from pycapo.plan.routes import needs_facts
@@ -61,6 +64,7 @@ class ServerLife(Life[OpenStackServer]):
         self._kube = kube
         self._clouds = clouds
         self._reservations: Reservations[Place] = Reservations()
+        self._pool_address = PoolAddress(kube)
 
     def paused(self, obj: OpenStackServer) -> bool:
         """Whether the cluster that the server belongs to is paused; a server may belong to none."""
@@ -80,29 +84,34 @@ class ServerLife(Life[OpenStackServer]):
         done: list[Step] = []
         try:
             cloud = self._cloud(obj)
-            seen, plan = self._decide(obj, self._look(cloud, obj))
+            claimed = self._pool_address.claimed(obj)
+            seen, plan = self._decide(obj, self._look(cloud, obj), claimed)
             if plan.steps and seen.found:
                 obj.status.resolved = resolved_spec(obj, seen) or obj.status.resolved
             with taking(self._reservations, seen.owner, takes(plan)):
                 made = apply(plan, cloud, done=done)
+            floating = self._pool_address.point(obj, cloud, seen, claimed)
+            done.extend(floating.steps)
         except CloudError as error:
             tell_error(obj, INSTANCE_READY, error)
             obj.status.ready = False
             return give_up_for_now(self._kube, obj, error)
         finally:
             tell_steps(self._kube, obj, done)
-        obj.status = server_status(obj, seen, plan, made)
+        obj.status = server_status(obj, seen, plan + floating, made)
         tell_login(obj)
         tell_plan(obj, INSTANCE_READY, plan)
         tell_routing(obj, seen)
-        tell_trouble(self._kube, obj, plan)
-        return next_look(plan)
+        if claimed is not None:
+            tell_plan(obj, ADDRESS_READY, floating if seen.one(Kind.SERVER, SERVER, Server) else plan + floating)
+        tell_trouble(self._kube, obj, plan + floating)
+        return next_look(plan + floating)
 
-    def _decide(self, obj: OpenStackServer, seen: Seen) -> tuple[Seen, Plan]:
+    def _decide(self, obj: OpenStackServer, seen: Seen, claimed: str | Wait | None) -> tuple[Seen, Plan]:
         """The plan, and the picture that it was decided from: with what other servers are about to take."""
         with self._reservations.deciding():
             seen = msgspec.structs.replace(seen, spoken_for=self._reservations.of_others(seen.owner))
-            plan = plan_server(obj, seen)
+            plan = held_back(plan_server(obj, seen), claimed)
             self._reservations.take(seen.owner, takes(plan))
         return seen, plan
 
@@ -124,6 +133,10 @@ class ServerLife(Life[OpenStackServer]):
             tell_steps(self._kube, obj, done)
         if not plan.settled:
             return next_look(plan)
+        waiting = self._pool_address.release(obj)
+        if waiting is not None:
+            tell_plan(obj, INSTANCE_READY, Plan(waits=(waiting,)))
+            return next_look(Plan(waits=(waiting,)))
         self._reservations.let_go((obj.metadata.annotations or {})[OWNER_ANNOTATION])
         return Gone()
 
@@ -193,4 +206,4 @@ def watches(kube: Kube) -> tuple[Watch, ...]:
     def paused_or_not(old: Cluster, new: Cluster) -> bool:
         return bool(old.spec and old.spec.paused) != bool(new.spec and new.spec.paused)
 
-    return (Watch(Cluster, of_cluster, changed=paused_or_not),)
+    return (Watch(Cluster, of_cluster, changed=paused_or_not), *pool_address.watches(kube))

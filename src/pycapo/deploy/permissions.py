@@ -37,6 +37,7 @@ CLUSTER_RULES = (
     # Claims for addresses of machines; addresses for claims on floating IP pools.
     rule(IPAM, ("ipaddressclaims", "ipaddresses"), (*READ, "create", "delete", "patch")),
     rule(IPAM, ("ipaddressclaims/status",), ("patch",)),
+    rule(IPAM, ("ipaddressclaims/finalizers",), ("update",)),
     rule("openstack.k-orc.cloud", ("images",), READ),
     # Credentials and bootstrap data; the namespaces that an OpenStackClusterIdentity admits.
     rule("", ("secrets", "namespaces"), READ),

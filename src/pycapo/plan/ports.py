@@ -42,8 +42,6 @@ def _contradictions(entry: Entry) -> Iterator[Wait]:
 
 def not_supported(spec: OpenStackServerSpec) -> Iterator[str]:
     """The fields that this version does not act on."""
-    if spec.floating_ip_pool_ref:
-        yield "spec.floatingIPPoolRef"
     for index, port in enumerate(spec.ports):
         yield from (f"{port_path(index)}.{field}" for field in _not_supported(port))
         for place, subport in enumerate(port.subports or ()):

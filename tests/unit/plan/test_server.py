@@ -9,7 +9,6 @@ from pycapo.api.machine import (
     SchedulerHintAdditionalValue,
     ServerMetadata,
 )
-from pycapo.api.meta import TypedLocalObjectReference
 from pycapo.api.ports import PortFloatingIP, PortStatus
 from pycapo.api.references import ImageParam, ResourceReference, ServerGroupFilter, ServerGroupParam
 from pycapo.api.v1alpha1 import OpenStackServerStatus, ServerResources
@@ -145,11 +144,11 @@ def test_fields_that_are_not_done_yet_are_told_by_path_and_nothing_is_made() -> 
     pool = TypedLocalObjectReference(kind="OpenStackFloatingIPPool", name="pool")
     port = a_port(cluster_network="storage", floating_ip=PortFloatingIP(pool_ref=pool))
 
-    plan = plan_server(a_server(a_port(), port, floating_ip_pool_ref=pool), seen_of())
+    plan = plan_server(a_server(a_port(), port), seen_of())
 
     (wait,) = plan.waits
     assert (plan.steps, wait.reason, wait.condition) == ((), "NotYetSupported", "InstanceReady")
-    for path in ("spec.floatingIPPoolRef", "spec.ports[1].clusterNetwork", "spec.ports[1].floatingIP"):
+    for path in ("spec.ports[1].clusterNetwork", "spec.ports[1].floatingIP"):
         assert path in wait.message
 
 
