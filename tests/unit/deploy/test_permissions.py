@@ -5,7 +5,7 @@ import pytest
 
 from pycapo.api.crd import crds
 from pycapo.deploy.options import LEASE, Options
-from pycapo.deploy.permissions import CLUSTER_RULES, LEADER_RULES, OWN, permissions
+from pycapo.deploy.permissions import CLUSTER_RULES, IPAM, LEADER_RULES, OWN, permissions
 
 Rule = dict[str, list[str]]
 WRITING = {"create", "delete", "deletecollection", "patch", "update"}
@@ -40,6 +40,13 @@ def test_what_others_own_is_read_only(group: str, resource: str) -> None:
 @pytest.mark.parametrize("resource", ["openstackclusters", "openstackmachines", "openstackfloatingippools"])
 def test_what_people_make_is_not_made_or_deleted_by_the_controller(resource: str) -> None:
     assert verbs(OWN, resource) == {"get", "list", "watch", "patch"}
+
+
+def test_claims_and_addresses_are_made_owned_and_told_by_the_controller() -> None:
+    for resource in ("ipaddressclaims", "ipaddresses"):
+        assert {"get", "list", "watch", "create", "delete", "patch"} == verbs(IPAM, resource)
+    assert verbs(IPAM, "ipaddressclaims/status") == {"patch"}
+    assert verbs(IPAM, "ipaddressclaims/finalizers") == {"update"}
 
 
 def test_servers_are_made_and_deleted_by_the_controller() -> None:

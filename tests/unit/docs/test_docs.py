@@ -95,9 +95,14 @@ def condition_types() -> set[str]:
         "NAMED_NETWORKS",
         "INSTANCE_READY",
         "INGRESS_READY",
+        "ADDRESS_READY",
+        "POOL_READY",
         "POLICY_ROUTING",
     )
-    return {"Paused", *(value for name in names for value in constants(name) if value.endswith(("Ready", "eeded")))}
+    return {
+        "Paused",
+        *(value for name in names for value in constants(name) if value.endswith(("Ready", "eeded", "Condition"))),
+    }
 
 
 @functools.cache
@@ -206,7 +211,7 @@ def test_every_finalizer_is_explained() -> None:
         name for text in texts for name in re.findall(r'"(openstack\w+\.infrastructure\.cluster\.x-k8s\.io)"', text)
     }
 
-    assert len(found) == 3
+    assert len(found) == 4
     assert not [name for name in found if name not in page("ownership.md")]
 
 

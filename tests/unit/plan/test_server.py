@@ -9,6 +9,7 @@ from pycapo.api.machine import (
     SchedulerHintAdditionalValue,
     ServerMetadata,
 )
+from pycapo.api.meta import TypedLocalObjectReference
 from pycapo.api.ports import PortFloatingIP, PortStatus
 from pycapo.api.references import ImageParam, ResourceReference, ServerGroupFilter, ServerGroupParam
 from pycapo.api.v1alpha1 import OpenStackServerStatus, ServerResources
