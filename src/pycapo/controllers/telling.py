@@ -21,24 +21,11 @@ from pycapo.plan.routes import told as routing_told
 
 TROUBLE = frozenset(
     {
-        *("NotFound", "Ambiguous", "InUse", "NoNetwork", "NoEndpoint", "NoClusterNetworkPort", "InvalidMachineSpec"),
-        *(
-            "NotSupported",
-            "NotYetSupported",
-            "TrunkNotSupported",
-            "ExtensionMissing",
-            "LoadBalancerServiceAbsent",
-            "LoadBalancerError",
-        ),
-        *("UserDataTooLarge", "VolumeFailed", "PortLost", "InstanceStateError", "InstanceDeleted"),
-        *(
-            "AddressOutsideSubnet",
-            "AddressTaken",
-            "AddressesExhausted",
-            "AddressDiffers",
-            "PortInUse",
-            "FloatingIPInUse",
-        ),
+        *("NotFound", "Ambiguous", "InUse", "NoNetwork", "NoEndpoint", "NoClusterNetworkPort"),
+        *("InvalidMachineSpec", "NotSupported", "NotYetSupported", "TrunkNotSupported", "ExtensionMissing"),
+        *("LoadBalancerServiceAbsent", "LoadBalancerError", "UserDataTooLarge", "VolumeFailed", "PortLost"),
+        *("InstanceStateError", "InstanceDeleted", "AddressOutsideSubnet", "AddressTaken", "AddressesExhausted"),
+        *("AddressDiffers", "PortInUse", "FloatingIPInUse"),
     }
 )
 """Reasons of waits that somebody has to do something about."""

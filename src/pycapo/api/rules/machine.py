@@ -65,7 +65,7 @@ def advise_template(found: Json) -> list[str]:
     spec = template_spec_of(found)
     return [
         f"{TEMPLATE_ROOT}.{name}[{index}].{field}: every machine of this template asks for the same {text};"
-        f" only the first can have it. Use {instead} for an address of its own"
+        f" only the first can have it. Use {instead} for one of its own"
         for name in ("ports", "additionalPorts")
         for index, port in enumerate(items(spec, name))
         for field, text, instead in _single(port)
@@ -95,5 +95,7 @@ def _single(port: Json) -> Iterator[tuple[str, str, str]]:
             yield f"fixedIPs[{index}].ipAddress", "address", "fixedIPs[].range or fixedIPs[].addressFrom"
     if part(port, "floatingIP").get("address"):
         yield "floatingIP.address", "floating IP", "floatingIP.poolRef"
+    if port.get("existingPort"):
+        yield "existingPort", "port", "ports that pycapo makes"
     if port.get("macAddress"):
         yield "macAddress", "MAC address", "no macAddress"
