@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from pycapo.cloud.cloud import Cloud, Picture
-from pycapo.cloud.errors import BadRequest, GiveUp, InUse, NotFound
+from pycapo.cloud.errors import BadRequest, CloudError, GiveUp, InUse, NotFound
 from pycapo.model.kinds import Kind
 from pycapo.model.marks import Mark, new_owner
 from pycapo.model.records import Record, SecurityGroup
@@ -290,7 +290,29 @@ def test_a_server_takes_a_port_while_it_runs(place: Place) -> None:
     assert (plugged.id, plugged.device_id) == (second.id, server.id)  # type: ignore[attr-defined]
 
     place.cloud.delete(Kind.SERVER_INTERFACE, second.id, parent=server.id)
+    place.wait(Kind.PORT, lambda found: {port.device_id for port in found if port.id == second.id} == {""})
+
+
+def test_the_ports_of_a_new_server_are_shown_plugged_in_before_anybody_lists_them(place: Place) -> None:
+    network, _ = place.network()
+    port = place.make(Kind.PORT, "port", {"network_id": network.id, "name": "port"})
+
+    server = place.server(port)
+
+    assert place.cloud.look(set()).get(Kind.PORT, port.id).device_id == server.id  # type: ignore[union-attr]
+
+
+def test_a_port_is_plugged_in_once(place: Place) -> None:
+    network, _ = place.network()
+    first, second = (place.make(Kind.PORT, name, {"network_id": network.id, "name": name}) for name in ("one", "two"))
+    server = place.server(first)
     place.wait(Kind.SERVER, lambda found: found[0].status == "ACTIVE")
+    place.cloud.create(Kind.SERVER_INTERFACE, [{"port_id": second.id}], marks=[None], parent=server.id)
+
+    with pytest.raises(CloudError):
+        place.cloud.create(Kind.SERVER_INTERFACE, [{"port_id": second.id}], marks=[None], parent=server.id)
+
+    assert {port.device_id for port in place.owned(Kind.PORT)} == {server.id}
 
 
 def test_a_volume_becomes_available_and_goes(place: Place) -> None:

@@ -28,7 +28,7 @@ from pycapo.cloud.marking import BALANCING, kept_mark, marked, never_borrowed
 from pycapo.cloud.matching import matches
 from pycapo.model.kinds import Kind
 from pycapo.model.marks import Mark
-from pycapo.model.records import Fault, Flavor, Image, Network, Record, Zone
+from pycapo.model.records import Fault, Flavor, Image, Network, Port, Record, Zone
 
 PROJECT = "project-1"
 
@@ -129,6 +129,8 @@ class MemoryCloud:
             self._inventory.put(kind, [left])
         elif listed_as(kind) is kind:
             self._inventory.drop(kind, [id])
+        elif kind is Kind.SERVER_INTERFACE and isinstance(port := self._inventory.get(Kind.PORT, id), Port):
+            self._inventory.put(Kind.PORT, [msgspec.structs.replace(port, leaving=True)])
         else:
             self._inventory.doubt([kind])
 
@@ -205,6 +207,9 @@ class MemoryCloud:
             self._inventory.put(Kind.SECURITY_GROUP, [self.world.get(Kind.SECURITY_GROUP, id) for id in groups])
             return
         self._inventory.put(kind, made)
+        if kind is Kind.SERVER:
+            plugged = {port.id for port in self.all(Kind.PORT) for server in made if port.device_id == server.id}
+            self._inventory.put(Kind.PORT, [self.world.get(Kind.PORT, id) for id in plugged])
         if kind in BALANCING:
             balancers = self.all(Kind.LOAD_BALANCER)
             self._inventory.put(Kind.LOAD_BALANCER, balancers)

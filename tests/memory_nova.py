@@ -112,7 +112,7 @@ def _gone(world: World, id: str) -> None:
 
 def attach(world: World, server_id: str, body: Body) -> Port:
     server = world.get(Kind.SERVER, server_id)
-    if server.status != "ACTIVE":
+    if server.status not in ("ACTIVE", "PAUSED", "SHUTOFF"):
         raise InUse(
             f"Cannot 'attach_interface' instance {server_id} while it is in vm_state {server.status}", status=409
         )
@@ -128,7 +128,12 @@ def detach(world: World, server_id: str, port_id: str) -> None:
     world.get(Kind.SERVER, server_id)
     if world.get(Kind.PORT, port_id).device_id != server_id:
         raise NotFound(f"Instance {server_id} has no port {port_id}", status=404)
-    world.change(Kind.PORT, port_id, {"device_id": "", "device_owner": "", "status": "DOWN"})
+    world.later(Kind.PORT, port_id, world.unplug_looks, lambda: _unplugged(world, port_id))
+
+
+def _unplugged(world: World, port_id: str) -> None:
+    if port_id in world.records[Kind.PORT]:
+        world.change(Kind.PORT, port_id, {"device_id": "", "device_owner": "", "status": "DOWN"})
 
 
 def create_volume(world: World, body: Body, project: str) -> Volume:

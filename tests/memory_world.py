@@ -34,6 +34,7 @@ class World:
         self.services = frozenset({"network", "compute", "image", "block-storage", "load-balancer"})
         self.quota: dict[Kind, int] = {}
         self.build_looks = self.removal_looks = self.balancer_looks = self.volume_looks = 1
+        self.unplug_looks = 0
         self.server_fault: Fault | None = None
 
     def new_id(self, kind: Kind) -> str:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Nova's peculiarities: a creation answers only an id, metadata and tags have calls of their own, interfaces are attachments."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -18,13 +18,14 @@ HINTS = "os:scheduler_hints"
 _OWN_CALLS = "metadata", "tags"
 
 
-def create_server(wire: Wire, body: Mapping[str, Any]) -> Server:
-    """Ask for a server. Nova tells its id only, so the record says what was asked for, in BUILD."""
+def create_server(wire: Wire, inventory: Inventory, body: Mapping[str, Any]) -> Server:
+    """Ask for a server. Nova tells its id only, so the record says what was asked for, in BUILD; its ports are shown plugged in."""
     sent: dict[str, Any] = {"server": {name: value for name, value in body.items() if name != HINTS}}
     if body.get(HINTS):
         sent[HINTS] = body[HINTS]
     content = wire.request(Ask(verb="POST", service=COMPUTE, path="/servers", kind=Kind.SERVER, body=sent))
     made = decode(content, "server", Owned, Kind.SERVER)
+    inventory.put(Kind.PORT, claimed_ports(inventory, made.id, body))
     return Server(
         id=made.id,
         name=body.get("name", ""),
@@ -35,6 +36,15 @@ def create_server(wire: Wire, body: Mapping[str, Any]) -> Server:
         metadata=body.get("metadata", {}),
         zone=body.get("availability_zone"),
     )
+
+
+def claimed_ports(inventory: Inventory, server: str, body: Mapping[str, Any]) -> Iterator[Port]:
+    """The ports that a server was asked for with, as they are once it runs: who looks then need not list them for that."""
+    networks = body.get("networks", ())
+    for entry in networks if not isinstance(networks, str) else ():
+        port = inventory.get(Kind.PORT, entry.get("port") or "")
+        if isinstance(port, Port):
+            yield msgspec.structs.replace(port, device_id=server)
 
 
 def update_server(wire: Wire, id: str, body: Mapping[str, Any]) -> Record:
@@ -77,7 +87,11 @@ def attach(wire: Wire, inventory: Inventory, server_id: str, body: Mapping[str, 
 
 
 def detach(wire: Wire, inventory: Inventory, server_id: str, port_id: str) -> None:
-    """Unplug a port. Nova does it a little later; so the port is looked at again."""
+    """Unplug a port. Nova does it a little later: until a list shows that, the port is on its way."""
     path = f"{TABLE[Kind.SERVER_INTERFACE].path.format(parent=server_id)}/{port_id}"
     wire.request(Ask(verb="DELETE", service=COMPUTE, path=path, kind=Kind.SERVER_INTERFACE))
-    inventory.doubt([Kind.PORT])
+    known = inventory.get(Kind.PORT, port_id)
+    if isinstance(known, Port):
+        inventory.put(Kind.PORT, [msgspec.structs.replace(known, leaving=True)])
+    else:
+        inventory.doubt([Kind.PORT])

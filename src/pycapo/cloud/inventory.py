@@ -51,6 +51,8 @@ def moving(record: Record) -> bool:
             return record.provisioning_status.startswith("PENDING")
         case Volume():
             return record.status not in _STEADY_VOLUMES
+        case Port():
+            return record.leaving
     return False
 
 

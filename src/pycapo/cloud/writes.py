@@ -35,7 +35,7 @@ def create(
         case Kind.SERVER_INTERFACE:
             return (compute.attach(wire, inventory, _parent(kind, parent), bodies[0]),)
         case Kind.SERVER:
-            made: tuple[Record, ...] = (compute.create_server(wire, bodies[0]),)
+            made: tuple[Record, ...] = (compute.create_server(wire, inventory, bodies[0]),)
         case Kind.MEMBER:
             member = _post(wire, kind, bodies, _parent(kind, parent))[0]
             made = (msgspec.structs.replace(member, pool_id=parent),)

@@ -120,7 +120,7 @@ class AddressPair(msgspec.Struct, frozen=True):
 
 
 class Port(Record, frozen=True, kw_only=True):
-    """A Neutron port."""
+    """A Neutron port. `leaving` is ours: Nova was asked to unplug it, and no list has shown yet that it did."""
 
     network_id: str
     status: str = ""
@@ -136,6 +136,8 @@ class Port(Record, frozen=True, kw_only=True):
     vif_type: str = msgspec.field(name="binding:vif_type", default="")
     profile: Mapping[str, Any] | None = msgspec.field(name="binding:profile", default=None)
     trunk_details: Mapping[str, Any] | None = None
+    qos_policy_id: str | None = None
+    leaving: bool = False
 
 
 class Subport(msgspec.Struct, frozen=True):

@@ -7,6 +7,7 @@ import pytest
 
 from fake_openstack import Answer, FakeOpenStack
 from pycapo.cloud.errors import InUse, NotFound, QuotaExceeded, RetryNow
+from pycapo.cloud.inventory import moving
 from pycapo.cloud.openstack import OpenStack
 from pycapo.model.kinds import Kind
 from pycapo.model.marks import METADATA_KEY, Mark
@@ -112,7 +113,9 @@ def test_a_known_port_keeps_what_is_known_of_it_when_it_is_plugged_in(nova: Fake
     assert (port.mark, port.fixed_ips[0].ip_address, port.device_owner) == (MARK, "10.6.0.7", "compute:")
 
 
-def test_a_port_that_was_unplugged_is_looked_at_again(nova: FakeOpenStack, cloud: OpenStack) -> None:
+def test_a_port_that_nobody_knows_is_looked_at_again_when_it_was_unplugged(
+    nova: FakeOpenStack, cloud: OpenStack
+) -> None:
     nova.answers["GET /network/v2.0/ports"] = Answer({"ports": []})
     nova.answers[f"DELETE {SERVERS}/s1/os-interface/p1"] = Answer(b"", 202)
     cloud.look({Kind.PORT})
@@ -121,6 +124,35 @@ def test_a_port_that_was_unplugged_is_looked_at_again(nova: FakeOpenStack, cloud
     cloud.look({Kind.PORT})
 
     assert nova.told.count("GET /network/v2.0/ports") == 2
+
+
+def test_a_port_that_was_unplugged_is_on_its_way_until_a_list_shows_more(nova: FakeOpenStack, cloud: OpenStack) -> None:
+    known = {"id": "p1", "network_id": "n1", "tags": [MARK.tag], "device_id": "s1"}
+    nova.answers["GET /network/v2.0/ports"] = Answer({"ports": [known]})
+    nova.answers[f"DELETE {SERVERS}/s1/os-interface/p1"] = Answer(b"", 202)
+    cloud.look({Kind.PORT})
+
+    cloud.delete(Kind.SERVER_INTERFACE, "p1", parent="s1")
+
+    (shown,) = cloud.look({Kind.PORT}).all(Kind.PORT)
+    assert isinstance(shown, Port)
+    assert (shown.leaving, moving(shown)) == (True, True)
+    assert nova.told.count("GET /network/v2.0/ports") == 1
+    (listed,) = cloud.look({Kind.PORT}, max_age=0).all(Kind.PORT)
+    assert not moving(listed)
+
+
+def test_a_new_server_has_its_ports_without_a_list(nova: FakeOpenStack, cloud: OpenStack) -> None:
+    known = {"id": "p1", "network_id": "n1", "tags": [MARK.tag]}
+    nova.answers["GET /network/v2.0/ports"] = Answer({"ports": [known]})
+    nova.answers[f"POST {SERVERS}"] = Answer({"server": {"id": "s7"}}, 202)
+    cloud.look({Kind.PORT})
+
+    cloud.create(Kind.SERVER, [{"name": "w", "networks": [{"port": "p1"}, {"port": "p2"}]}], marks=[MARK])
+
+    (shown,) = cloud.look({Kind.PORT}).all(Kind.PORT)
+    assert isinstance(shown, Port)
+    assert shown.device_id == "s7"
 
 
 def test_a_server_that_is_busy_keeps_its_port_for_now(nova: FakeOpenStack, cloud: OpenStack) -> None:
