@@ -19,8 +19,9 @@ from pycapo.api.cluster import OpenStackCluster
 from pycapo.api.machine import OpenStackMachine
 from pycapo.api.meta import OwnerReference
 from pycapo.api.ports import PortOpts
-from pycapo.api.v1alpha1 import OpenStackFloatingIPPool, OpenStackServer
+from pycapo.api.v1alpha1 import OpenStackFloatingIPPool, OpenStackNetworkAttachment, OpenStackServer
 from pycapo.cloud.errors import CloudError
+from pycapo.controllers.attachment import AttachmentLife
 from pycapo.controllers.cluster import ClusterLife
 from pycapo.controllers.machine import MachineLife
 from pycapo.controllers.pool import PoolLife
@@ -36,7 +37,7 @@ SOON = 30.0
 
 KINDS = (
     *(OpenStackCluster, Cluster, Machine, OpenStackMachine, OpenStackServer),
-    *(OpenStackFloatingIPPool, IPAddressClaim, IPAddress),
+    *(OpenStackFloatingIPPool, IPAddressClaim, IPAddress, OpenStackNetworkAttachment),
 )
 
 
@@ -65,6 +66,7 @@ class Stage:
             MachineLife(self.kube, self.clouds),
             ServerLife(self.kube, self.clouds),
             PoolLife(self.kube, self.clouds),
+            AttachmentLife(self.kube, self.clouds),
         )
         self.kube.has_secret(NAMESPACE, "cloud-config", {"clouds.yaml": CLOUDS_YAML})
         self.kube.create(a_capi_cluster())

@@ -153,6 +153,7 @@ def the_port(index: int = 0, *, owner: str = OWNER, **fields: Any) -> tuple[Kind
         "network_id": NETWORK,
         "tags": (Mark(owner, f"port-{index}").tag,),
         "fixed_ips": (FixedIP(f"10.6.0.{index + 10}", SUBNET),),
+        "device_id": "nova-1",
     }
     return Kind.PORT, Port(**{**known, **fields})
 

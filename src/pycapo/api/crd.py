@@ -76,6 +76,7 @@ ATTACHMENT_COLUMNS = (
     Column("Cluster", ".spec.clusterName", "Cluster whose machines get the NICs"),
     Column("Selected", ".status.selected", "Machines that are selected", "integer"),
     Column("Attached", ".status.ready", "Machines that have all NICs", "integer"),
+    READY_CONDITION,
     AGE,
 )
 

@@ -21,7 +21,7 @@ from pycapo.api.meta import (
     TypedLocalObjectReference,
 )
 from pycapo.api.ports import PortOpts, PortStatus, ResolvedPortSpec
-from pycapo.api.record import Int32, Record, Rule, described
+from pycapo.api.record import Int32, Int64, Record, Rule, described
 from pycapo.api.references import (
     ImageParam,
     NetworkParam,
@@ -88,6 +88,25 @@ class ServerResources(Record, kw_only=True):
     ports: Annotated[list[PortStatus] | None, described("Ports that were made.")] = None
 
 
+class AttachedPort(Record, kw_only=True):
+    """A NIC that a machine got."""
+
+    id: Annotated[str, described("UUID of the port.", min_length=1)]
+    address: Annotated[str | None, described("Its first address.")] = None
+
+
+class ServerAttachment(Record, kw_only=True):
+    """The NICs that one network attachment gave to a server."""
+
+    name: Annotated[str, described("Name of the OpenStackNetworkAttachment.", min_length=1)]
+    uid: Annotated[str | None, described("Its uid, to tell it from an earlier one of that name.")] = None
+    observed_generation: Annotated[
+        Int64 | None, described("The metadata.generation of the attachment that was acted on.", minimum=0)
+    ] = None
+    ports: Annotated[list[AttachedPort] | None, described("The NICs, in order.", list_type="atomic")] = None
+    conditions: Annotated[list[Condition] | None, described("State of the NICs.", list_map_keys=("type",))] = None
+
+
 class OpenStackServerStatus(Record, kw_only=True):
     """What is known of a server."""
 
@@ -97,6 +116,12 @@ class OpenStackServerStatus(Record, kw_only=True):
     addresses: Annotated[list[NodeAddress] | None, described("Addresses of the server.")] = None
     resolved: Annotated[ResolvedServerSpec | None, described("References of the spec, resolved.")] = None
     resources: Annotated[ServerResources | None, described("What was made for the server.")] = None
+    attachments: Annotated[
+        list[ServerAttachment] | None,
+        described(
+            "NICs besides those of the spec, by the network attachment that asks for them.", list_map_keys=("name",)
+        ),
+    ] = None
     conditions: Annotated[list[Condition] | None, described("State of the server, one entry for each aspect.")] = None
 
 
@@ -193,13 +218,6 @@ class OpenStackNetworkAttachmentSpec(Record, kw_only=True):
     ports: Annotated[list[PortOpts], described("The NICs.", list_type="atomic", min_items=1)]
 
 
-class AttachedPort(Record, kw_only=True):
-    """A NIC that a machine got."""
-
-    id: Annotated[str, described("UUID of the port.", min_length=1)]
-    address: Annotated[str | None, described("Its first address.")] = None
-
-
 class AttachedMachine(Record, kw_only=True):
     """The NICs of one machine."""
 
@@ -213,10 +231,16 @@ class AttachedMachine(Record, kw_only=True):
 class OpenStackNetworkAttachmentStatus(Record, kw_only=True):
     """How far the NICs got."""
 
+    observed_generation: Annotated[
+        Int64 | None, described("The metadata.generation that this status speaks of.", minimum=0)
+    ] = None
     selected: Annotated[Int32 | None, described("Machines that are selected.")] = None
     ready: Annotated[Int32 | None, described("Machines that have all NICs.")] = None
     machines: Annotated[
-        list[AttachedMachine] | None, described("The NICs of each machine.", list_map_keys=("name",))
+        list[AttachedMachine] | None,
+        described(
+            "The NICs of each machine, of 500 at most; those that lack something first.", list_map_keys=("name",)
+        ),
     ] = None
     conditions: Annotated[
         list[Condition] | None,

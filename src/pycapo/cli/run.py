@@ -13,11 +13,9 @@ from prometheus_client import REGISTRY
 from pycapo.api.capi import CLUSTER_NAME_LABEL, Machine
 from pycapo.api.conversion import convert
 from pycapo.api.machine import OpenStackMachine
-from pycapo.api.v1alpha1 import OpenStackNetworkAttachment
 from pycapo.cloud.login import Clouds
 from pycapo.cloud.metrics import prometheus_recorder
-from pycapo.controllers import cluster, machine, pool, server
-from pycapo.controllers.later import LaterLife
+from pycapo.controllers import attachment, cluster, machine, pool, server
 from pycapo.kube import logs
 from pycapo.kube.cache import by_label
 from pycapo.kube.client import Client
@@ -108,7 +106,7 @@ def controllers(kube: Kube, *, workers: int, resync: float, watch_filter: str) -
         (machine.MachineLife(kube, clouds), machine.watches(kube)),
         (server.ServerLife(kube, clouds), server.watches(kube)),
         (pool.PoolLife(kube, clouds), pool.watches(kube)),
-        (LaterLife(OpenStackNetworkAttachment), ()),
+        (attachment.AttachmentLife(kube, clouds), attachment.watches(kube)),
     ]
     made = [Controller(life, workers=workers, watches=watches, resync=resync) for life, watches in lives]
     for controller in made:

@@ -49,6 +49,14 @@ def server_of_machine(kube: Kube, obj: OpenStackMachine) -> OpenStackServer | No
     return kube.get(OpenStackServer, obj.metadata.namespace or "", obj.metadata.name)
 
 
+def owning_machine(kube: Kube, server: OpenStackServer) -> OpenStackMachine | None:
+    """The OpenStackMachine that a server was made for, if it was made for one."""
+    for owner in server.metadata.owner_references or ():
+        if owner.kind == OpenStackMachine.kind:
+            return kube.get(OpenStackMachine, server.metadata.namespace or "", owner.name)
+    return None
+
+
 def made_for(server: OpenStackServer, obj: OpenStackMachine) -> bool:
     """Whether a server was made for this machine, rather than by somebody who gave it the same name."""
     owners = server.metadata.owner_references or ()

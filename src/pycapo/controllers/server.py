@@ -15,13 +15,16 @@ import msgspec
 from pycapo.api.capi import CLUSTER_NAME_LABEL, Cluster
 from pycapo.api.machine import OpenStackMachine
 from pycapo.api.orc import Image as ImageObject
-from pycapo.api.v1alpha1 import OpenStackServer, OpenStackServerStatus
+from pycapo.api.v1alpha1 import OpenStackNetworkAttachment, OpenStackServer, OpenStackServerStatus
 from pycapo.cloud.apply import apply
 from pycapo.cloud.cloud import Cloud
 from pycapo.cloud.errors import CloudError
 from pycapo.cloud.server import observe_further, observe_server, observe_subnets
 from pycapo.controllers import pool_address
+from pycapo.controllers.attachment import labels_changed, servers_of
+from pycapo.controllers.family import owning_machine
 from pycapo.controllers.identity import Clouds, open_cloud
+from pycapo.controllers.nics import Nics
 from pycapo.controllers.pool_address import PoolAddress
 from pycapo.controllers.reservations import Reservations, taking
 from pycapo.controllers.telling import (
@@ -34,8 +37,9 @@ from pycapo.controllers.telling import (
     tell_steps,
     tell_trouble,
 )
+from pycapo.controllers.wishes import wishes_for
 from pycapo.kube import conditions
-from pycapo.kube.controller import Watch
+from pycapo.kube.controller import Watch, wish_changed
 from pycapo.kube.kube import Kube
 from pycapo.kube.life import Again, Gone, Life, Verdict
 from pycapo.kube.meta import ObjectKey
@@ -46,12 +50,18 @@ from pycapo.model.seen import Seen
 from pycapo.model.steps import Plan, Sealed, Step, Wait
 from pycapo.plan.fixed_addresses import subnets_wanted, takes
 from pycapo.plan.machine import SERVER_FINALIZER, noted_server
+from pycapo.plan.nics import hold_back
+from pycapo.plan.plugging import lost_wanted, unplugged
 from pycapo.plan.pool_address import ADDRESS_READY, held_back
 from pycapo.plan.port_floating_ips import networks_wanted
+from pycapo.plan.ports import missing_ports
 from pycapo.plan.references import IMAGE_OBJECT, INSTANCE_READY, Place, image_object, wanted
 from pycapo.plan.routes import needs_facts
-from pycapo.plan.server import SERVER, freshness, plan_server, retire_server
+from pycapo.plan.server import SERVER, freshness, plan_server, retire_server, takes_nics
 from pycapo.plan.server_status import resolved_spec, server_status
+
+SURE = 5.0
+"""Seconds that the list of ports may be old by which a running server's port is believed to be lost or unplugged."""
 
 
 class ServerLife(Life[OpenStackServer]):
@@ -74,7 +84,7 @@ class ServerLife(Life[OpenStackServer]):
 
     def prepare(self, obj: OpenStackServer) -> None:
         """Gives the server the id by which it knows its resources again: its machine's, if it has one."""
-        machine = self._machine(obj)
+        machine = owning_machine(self._kube, obj)
         theirs = (machine.metadata.annotations or {}).get(OWNER_ANNOTATION) if machine else None
         obj.metadata.annotations = {OWNER_ANNOTATION: theirs or new_owner(), **(obj.metadata.annotations or {})}
 
@@ -85,7 +95,11 @@ class ServerLife(Life[OpenStackServer]):
         try:
             cloud = self._cloud(obj)
             claimed = self._pool_address.claimed(obj)
-            seen, plan = self._decide(obj, self._look(cloud, obj), claimed)
+            seen = self._look(cloud, obj)
+            nics = Nics(self._kube, cloud, obj, reservations=self._reservations)
+            takes_some = takes_nics(held_back(plan_server(obj, seen), claimed), seen)
+            seen = self._attach(nics, cloud, obj, seen=seen, takes_some=takes_some)
+            seen, plan = self._decide(obj, seen, claimed)
             if plan.steps and seen.found:
                 obj.status.resolved = resolved_spec(obj, seen) or obj.status.resolved
             with taking(self._reservations, seen.owner, takes(plan)):
@@ -105,7 +119,7 @@ class ServerLife(Life[OpenStackServer]):
         if claimed is not None:
             tell_plan(obj, ADDRESS_READY, floating if seen.one(Kind.SERVER, SERVER, Server) else plan + floating)
         tell_trouble(self._kube, obj, plan + floating)
-        return next_look(plan + floating)
+        return nics.verdict(next_look(plan + floating))
 
     def _decide(self, obj: OpenStackServer, seen: Seen, claimed: str | Wait | None) -> tuple[Seen, Plan]:
         """The plan, and the picture that it was decided from: with what other servers are about to take."""
@@ -140,6 +154,17 @@ class ServerLife(Life[OpenStackServer]):
         self._reservations.let_go((obj.metadata.annotations or {})[OWNER_ANNOTATION])
         return Gone()
 
+    def _attach(self, nics: Nics, cloud: Cloud, obj: OpenStackServer, *, seen: Seen, takes_some: bool) -> Seen:
+        """The pass over the NICs of attachments; the picture with them in it."""
+        for attachment, wish in wishes_for(self._kube, obj, seen):
+            nics.take((attachment, wish if takes_some else hold_back(wish)), seen)
+        if obj.status and (nics.told or obj.status.attachments):
+            obj.status.attachments = nics.told or None
+        if nics.acted:
+            again = observe_server(cloud, obj, seen.owner, wanted={})
+            seen = msgspec.structs.replace(seen, owned=again.owned, beside={**seen.beside, **again.beside})
+        return msgspec.structs.replace(seen, nics=tuple(nics.ids))
+
     def _look(self, cloud: Cloud, obj: OpenStackServer) -> Seen:
         """Everything that deciding about a server needs; trouble is looked at again sooner than the picture would."""
         self._remember(obj)
@@ -152,8 +177,12 @@ class ServerLife(Life[OpenStackServer]):
         if obj.metadata.deletion_timestamp:
             return seen
         seen = observe_further(cloud, seen, networks_wanted(obj, seen))
-        if seen.one(Kind.SERVER, SERVER, Server):
-            return seen
+        if record := seen.one(Kind.SERVER, SERVER, Server):
+            if unplugged(obj, seen, record):
+                cloud.look({Kind.PORT}, max_age=SURE)
+                again = observe_server(cloud, obj, owner, wanted={})
+                seen = msgspec.structs.replace(seen, owned=again.owned)
+            return observe_lost(cloud, obj, seen)
         seen = observe_further(cloud, seen, subnets_wanted(obj, seen))
         found = {**seen.found, IMAGE_OBJECT: self._image(obj)} if image_object(obj.spec) else seen.found
         seen = observe_subnets(cloud, seen) if needs_facts(obj) else seen
@@ -167,16 +196,10 @@ class ServerLife(Life[OpenStackServer]):
 
     def _remember(self, obj: OpenStackServer) -> None:
         """Takes the id of a server that existed from the machine's providerID where status was lost."""
-        machine = self._machine(obj)
+        machine = owning_machine(self._kube, obj)
         obj.status = obj.status or OpenStackServerStatus()
         if obj.status.instance_id is None and machine is not None:
             obj.status.instance_id = noted_server(machine)
-
-    def _machine(self, obj: OpenStackServer) -> OpenStackMachine | None:
-        for owner in obj.metadata.owner_references or ():
-            if owner.kind == OpenStackMachine.kind:
-                return self._kube.get(OpenStackMachine, obj.metadata.namespace or "", owner.name)
-        return None
 
     def _user_data(self, obj: OpenStackServer) -> tuple[Sealed | None, str]:
         """The bootstrap provider's data in base64, and what it calls their format."""
@@ -194,8 +217,16 @@ class ServerLife(Life[OpenStackServer]):
         return open_cloud(self._kube, self._clouds, obj.metadata.namespace or "", obj.spec.identity_ref)
 
 
+def observe_lost(cloud: Cloud, obj: OpenStackServer, seen: Seen) -> Seen:
+    """The same with what the lost ports of a running server refer to; costs nothing where none is lost."""
+    if not missing_ports(obj, seen):
+        return seen
+    seen = observe_further(cloud, seen, lost_wanted(obj, seen))
+    return observe_further(cloud, seen, subnets_wanted(obj, seen))
+
+
 def watches(kube: Kube) -> tuple[Watch, ...]:
-    """What else makes a server look again: its cluster, when it is paused or goes on."""
+    """What else makes a server look again: its cluster, when it is paused or goes on, attachments, its machine's labels."""
 
     def of_cluster(obj: Cluster) -> list[ObjectKey]:
         namespace, name = obj.metadata.namespace or "", obj.metadata.name
@@ -206,4 +237,15 @@ def watches(kube: Kube) -> tuple[Watch, ...]:
     def paused_or_not(old: Cluster, new: Cluster) -> bool:
         return bool(old.spec and old.spec.paused) != bool(new.spec and new.spec.paused)
 
-    return (Watch(Cluster, of_cluster, changed=paused_or_not), *pool_address.watches(kube))
+    def of_machine(obj: OpenStackMachine) -> list[ObjectKey]:
+        return [ObjectKey(obj.metadata.namespace or "", obj.metadata.name)]
+
+    def of_attachment(obj: OpenStackNetworkAttachment) -> list[ObjectKey]:
+        return servers_of(kube, obj)
+
+    return (
+        Watch(Cluster, of_cluster, changed=paused_or_not),
+        Watch(OpenStackMachine, of_machine, changed=labels_changed),
+        Watch(OpenStackNetworkAttachment, of_attachment, changed=wish_changed),
+        *pool_address.watches(kube),
+    )

@@ -25,7 +25,8 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     name which the Go provider would have given and carry no mark (for taking over what it made). `beside`: resources that are
     not the owner's but stand in the way or in between, by kind (router interface ports, ports on a network to be deleted,
     members of a pool). `extensions`: Neutron extension aliases. `spoken_for`: addresses, each with the id of its subnet before
-    it, that others are about to take or that Neutron refused to give.
+    it, that others are about to take or that Neutron refused to give. `nics`: the ids of ports that the server has besides those
+    of its spec, in order.
     """
 
     owner: str
@@ -39,6 +40,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     user_data: Sealed | None = None
     user_data_format: str = ""
     spoken_for: frozenset[tuple[str, str]] = frozenset()
+    nics: tuple[str, ...] = ()
 
     def all(self, kind: Kind, record: type[R]) -> tuple[R, ...]:
         """Everything of a kind that the owner owns."""

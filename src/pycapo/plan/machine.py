@@ -5,7 +5,7 @@ Rule: a server's spec says everything itself; who reads it needs neither the mac
 """
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
@@ -59,7 +59,7 @@ def server_spec(machine: OpenStackMachine, cluster: OpenStackCluster, capi_machi
         flavor_id=spec.flavor.id,
         image=spec.image,
         network_config=spec.network_config,
-        ports=list(_ports(machine, cluster, role_group(cluster, capi_machine))),
+        ports=list(complete_ports(_entries(machine), machine, cluster, group=role_group(cluster, capi_machine))),
         ssh_key_name=spec.ssh_key_name or "",
         availability_zone=made_by.failure_domain if made_by else None,
         config_drive=spec.config_drive,
@@ -136,8 +136,11 @@ def machine_waits(machine: OpenStackMachine, cluster: OpenStackCluster, capi_mac
         yield _wait("WaitingForBootstrapData", message, path="spec.bootstrap.dataSecretName")
 
 
-def _ports(machine: OpenStackMachine, cluster: OpenStackCluster, group: str | None) -> Iterator[PortOpts]:
-    for entry in _entries(machine):
+def complete_ports(
+    ports: Iterable[PortOpts], machine: OpenStackMachine, cluster: OpenStackCluster, *, group: str | None
+) -> Iterator[PortOpts]:
+    """Entries with the network and the groups that they mean by saying nothing; `group` is the id of the role's group."""
+    for entry in ports:
         port = copy.deepcopy(entry)
         for part in (port, *(subport.port for subport in port.subports or ())):
             _complete(part, machine, cluster, group=group)

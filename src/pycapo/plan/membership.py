@@ -35,6 +35,7 @@ NOT_RUNNING_YET = Wait(
 )
 
 _POOL = "api-pool-"
+LATER = 10_000
 
 R = TypeVar("R", bound=Record)
 
@@ -184,7 +185,7 @@ def _hand_over(cluster: OpenStackCluster, seen: Seen) -> Iterator[Step]:
     mine = {port.id for port in seen.all(Kind.PORT, Port)}
     if floating is None or floating.port_id not in mine:
         return
-    heir = _reached(cluster, sorted(_beside(seen, Kind.PORT, Port), key=lambda port: port.id))
+    heir = _reached(cluster, sorted(_beside(seen, Kind.PORT, Port), key=_place))
     why = f"floating IP {floating.floating_ip_address} leads to a node that goes"
     yield Update(kind=Kind.FLOATING_IP, id=floating.id, body={"port_id": heir[0].id if heir else None}, why=why)
 
@@ -205,9 +206,11 @@ def _served(pool: Pool) -> int | None:
 
 
 def _place(port: Port) -> tuple[int, str]:
-    """Ports in the order of the spec, by their roles."""
-    place = port.mark.role.rpartition("-")[2] if port.mark else ""
-    return (int(place) if place.isdigit() else 0, port.id)
+    """Ports in the order of the spec, by their roles; what was plugged in later comes last."""
+    role = port.mark.role if port.mark else ""
+    place = role.removeprefix("port-")
+    later = 0 if role.startswith("port-") or not role else LATER
+    return (int(place) if place.isdigit() else later, port.id)
 
 
 def _remove(member: Member, why: str) -> Delete:

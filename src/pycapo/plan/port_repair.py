@@ -7,18 +7,29 @@ Rule: a port that is as the spec says costs no request; what an entry does not s
 import contextlib
 import ipaddress
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from pycapo.api.ports import PortBody
 from pycapo.api.v1alpha1 import OpenStackServer
 from pycapo.model.kinds import Kind
+from pycapo.model.marks import parse_mark
 from pycapo.model.records import Port, Trunk
 from pycapo.model.seen import Seen
 from pycapo.model.steps import Step, Update
-from pycapo.plan.entries import entries, port_path, port_role, port_tags, trunk_role, wants_trunk
+from pycapo.plan.entries import Entry, entries, port_path, port_role, port_tags, trunk_role, wants_trunk
 from pycapo.plan.port_body import address_pairs
 
 TAG_EXTENSION = "standard-attr-tag"
+
+_DESCRIBED = re.compile(r" ?\[pycapo:[^\]\s]+\]$")
+_SPOKEN = {
+    "admin_state_up": "admin state",
+    "qos_policy_id": "QoS policy",
+    "port_security_enabled": "port security",
+    "security_groups": "security groups",
+    "allowed_address_pairs": "allowed address pairs",
+}
 
 
 def retag(server: OpenStackServer, seen: Seen) -> Iterator[Step]:
@@ -47,9 +58,8 @@ def repair_pairs(server: OpenStackServer, seen: Seen) -> Iterator[Step]:
             or port.port_security_enabled is False
         ):
             continue
-        wanted = {_spelled(pair.ip_address, pair.mac_address, port) for pair in entry.port.allowed_address_pairs or ()}
-        if wanted != {_spelled(pair.ip_address, pair.mac_address, port) for pair in port.allowed_address_pairs}:
-            pairs = address_pairs(entry.port)
+        pairs = address_pairs(entry.port)
+        if _all_spelled(pairs, port) != _pairs_of(port):
             told = ", ".join(pair["ip_address"] for pair in pairs) or "none"
             yield Update(
                 kind=Kind.PORT,
@@ -58,6 +68,65 @@ def repair_pairs(server: OpenStackServer, seen: Seen) -> Iterator[Step]:
                 why=f"set the allowed address pairs of port {port.name} to {told}",
                 path=f"{entry.path}.allowedAddressPairs",
             )
+
+
+def repair_port(entry: Entry, port: Port, body: Mapping[str, Any], *, seen: Seen) -> Iterator[Step]:
+    """Everything of a port that Neutron changes in place, in one request, where it is not as its creating body says.
+
+    What the body does not say is left alone, but for the admin state: up."""
+    change = {**_plain(port, body), **_security(entry, port, body)}
+    tags = body.get("tags", [])
+    if TAG_EXTENSION in seen.extensions and entry.port.tags is not None and set(tags) != _tags(port):
+        change["tags"] = tags
+    if change:
+        why = (
+            f"port {port.name or port.id} has another {', '.join(_SPOKEN.get(it, it) for it in change)} than asked for"
+        )
+        yield Update(kind=Kind.PORT, id=port.id, body=change, why=why, path=entry.path)
+
+
+def _plain(port: Port, body: Mapping[str, Any]) -> dict[str, Any]:
+    shown = {
+        "name": port.name,
+        "description": _DESCRIBED.sub("", port.description or ""),
+        "admin_state_up": port.admin_state_up,
+        "qos_policy_id": port.qos_policy_id,
+    }
+    asked = {"admin_state_up": True, **body}
+    return {field: asked[field] for field, value in shown.items() if field in asked and asked[field] != value}
+
+
+def _security(entry: Entry, port: Port, body: Mapping[str, Any]) -> dict[str, Any]:
+    """Port security and what depends on it: Neutron switches it off only for a port without groups and pairs."""
+    secured = body.get("port_security_enabled")
+    if secured is False:
+        off: dict[str, Any] = {"port_security_enabled": False, "security_groups": [], "allowed_address_pairs": []}
+        return off if port.port_security_enabled is not False else {}
+    change: dict[str, Any] = {}
+    if secured and port.port_security_enabled is False:
+        change["port_security_enabled"] = True
+    elif port.port_security_enabled is False:
+        return change  # the network's setting
+    groups = body.get("security_groups")
+    if groups is not None and set(groups) != set(port.security_groups):
+        change["security_groups"] = groups
+    pairs = body.get("allowed_address_pairs", [])
+    if _names_pairs(entry.port) and _all_spelled(pairs, port) != _pairs_of(port):
+        change["allowed_address_pairs"] = pairs
+    return change
+
+
+def _tags(port: Port) -> set[str]:
+    """The tags of a port without our mark."""
+    return {tag for tag in port.tags if parse_mark(tag) is None}
+
+
+def _all_spelled(pairs: Sequence[Mapping[str, Any]], port: Port) -> set[tuple[str, str]]:
+    return {_spelled(pair["ip_address"], pair.get("mac_address"), port) for pair in pairs}
+
+
+def _pairs_of(port: Port) -> set[tuple[str, str]]:
+    return {_spelled(pair.ip_address, pair.mac_address, port) for pair in port.allowed_address_pairs}
 
 
 def _names_pairs(entry: PortBody) -> bool:

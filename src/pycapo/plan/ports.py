@@ -25,12 +25,13 @@ from pycapo.plan.subports import subport_waits, subports
 def port_waits(server: OpenStackServer, seen: Seen) -> Iterator[Wait]:
     """What keeps the ports from being made at all: contradictions in the spec, and what the cloud does not offer."""
     for entry in entries(server):
-        yield from _contradictions(entry)
+        yield from contradictions(entry)
     yield from subport_waits(server)
     yield from extension_waits(server, seen)
 
 
-def _contradictions(entry: Entry) -> Iterator[Wait]:
+def contradictions(entry: Entry) -> Iterator[Wait]:
+    """What an entry says that cannot be."""
     port, path = entry.port, entry.path
     if port.existing_port:
         return

@@ -21,6 +21,7 @@ from pycapo.model.steps import Create, Delete, Key, Plan, Step, Update, Wait
 from pycapo.plan.entries import entry_at, port_name, port_role, trunk_role
 from pycapo.plan.existing_ports import claim_ports, existing_waits, give_back
 from pycapo.plan.fixed_addresses import LOOK_AGAIN, PASSING, differing, resolve_server
+from pycapo.plan.plugging import repair_ports
 from pycapo.plan.port_floating_ips import floating_ips, leave_floating_ips
 from pycapo.plan.port_repair import TAG_EXTENSION, repair_pairs, retag
 from pycapo.plan.ports import create_ports, create_trunks, missing_ports, not_supported, port_waits
@@ -57,6 +58,12 @@ def the_ports(server: OpenStackServer, seen: Seen) -> tuple[Port, ...]:
     return tuple(port for port in ports if port)
 
 
+def all_ports(server: OpenStackServer, seen: Seen) -> tuple[Port, ...]:
+    """The ports of the spec, and after them what attachments plugged in, as far as they are plugged in."""
+    nics = {port.id: port for port in seen.all(Kind.PORT, Port) if port.device_id}
+    return (*the_ports(server, seen), *(nics[id] for id in seen.nics if id in nics))
+
+
 def plan_server(server: OpenStackServer, seen: Seen) -> Plan:
     """What makes the server that the spec asks for, or what keeps it from being ready."""
     taking_over = Plan(steps=tuple(adopt(server, seen)))
@@ -64,13 +71,27 @@ def plan_server(server: OpenStackServer, seen: Seen) -> Plan:
         return taking_over
     record = seen.one(Kind.SERVER, SERVER, Server)
     if record:
-        repairs = (*retag(server, seen), *repair_pairs(server, seen), *join_subports(server, seen))
-        waits = (*state_waits(record), *lost_ports(server, seen), *differing(server, seen))
-        return Plan(steps=repairs, waits=waits) + (Plan() if waits else floating_ips(server, seen))
+        return _keep(server, seen, record)
     existed = server.status.instance_id if server.status else None
     if existed:
         return Plan(waits=(_deleted(existed),))
     return make_server(server, seen)
+
+
+def _keep(server: OpenStackServer, seen: Seen, record: Server) -> Plan:
+    """What makes a server that exists whole again, and what keeps it from being ready."""
+    told = (*state_waits(record), *differing(server, seen))
+    repairs = (*retag(server, seen), *repair_pairs(server, seen), *join_subports(server, seen))
+    plan = Plan(steps=repairs, waits=told) + (Plan() if record.status in GONE else repair_ports(server, seen, record))
+    return plan if plan.waits or missing_ports(server, seen) else plan + floating_ips(server, seen)
+
+
+def takes_nics(plan: Plan, seen: Seen) -> bool:
+    """Whether NICs of attachments may be made now: the server exists, or is made by this very plan."""
+    record = seen.one(Kind.SERVER, SERVER, Server)
+    if record:
+        return record.status not in GONE
+    return any(isinstance(step, Create) and step.key.kind is Kind.SERVER for step in plan.steps)
 
 
 def make_server(server: OpenStackServer, seen: Seen) -> Plan:
@@ -129,7 +150,10 @@ def server_body(server: OpenStackServer, seen: Seen, resolved: Resolved) -> dict
     return {
         "name": server.metadata.name,
         "flavorRef": resolved.one("spec.flavorID") or resolved.one("spec.flavor"),
-        "networks": [{"port": entry_at(server, index).ref(seen)} for index in range(len(spec.ports))],
+        "networks": [
+            {"port": ref}
+            for ref in (*(entry_at(server, index).ref(seen) for index in range(len(spec.ports))), *seen.nics)
+        ],
         **{field: value for field, value in optional.items() if value not in (None, "", [], {})},
     }
 
@@ -170,18 +194,6 @@ def state_waits(server: Server) -> Iterator[Wait]:
         yield _wait("InstanceNotReady", f"server {server.id} is being built{doing}", after=BUILDING_AGAIN)
     else:
         yield _wait("InstanceNotReady", f"server {server.id} is {state}, not ACTIVE", after=TROUBLE_AGAIN)
-
-
-def lost_ports(server: OpenStackServer, seen: Seen) -> Iterator[Wait]:
-    """Ports that went away while the server lives: told, and not made again, since nothing would plug them in."""
-    for entry in missing_ports(server, seen):
-        yield Wait(
-            condition=INSTANCE_READY,
-            reason="PortLost",
-            path=entry.path,
-            message=f"port {entry.name} of the running server does not exist any more",
-            after=TROUBLE_AGAIN,
-        )
 
 
 def adopt(server: OpenStackServer, seen: Seen) -> Iterator[Step]:

@@ -21,7 +21,7 @@ from pycapo.plan.existing_ports import existing
 from pycapo.plan.fixed_addresses import resolve_server
 from pycapo.plan.port_body import port_body
 from pycapo.plan.references import Resolved
-from pycapo.plan.server import SERVER, the_ports
+from pycapo.plan.server import SERVER, all_ports
 
 Made = Mapping[Key, str]
 """What a plan made: ids by key."""
@@ -43,7 +43,7 @@ def server_status(server: OpenStackServer, seen: Seen, plan: Plan, made: Made) -
         resources=ServerResources(ports=[PortStatus(id=port) for port in ports]) if ports else before.resources,
     )
     if record:
-        told.addresses = addresses(server.metadata.name, the_ports(server, seen), floating_ips(seen))
+        told.addresses = addresses(server.metadata.name, all_ports(server, seen), floating_ips(seen))
     return told
 
 

@@ -21,6 +21,7 @@ from pycapo.cli.main import app
 from pycapo.lab.cloud_config import CloudOptions
 from pycapo.lab.cloud_faults import Faults
 from pycapo.plan import roles
+from pycapo.plan.plugging import NIC
 
 ROOT = Path(__file__).parents[3]
 SOURCE = ROOT / "src" / "pycapo"
@@ -211,13 +212,14 @@ def test_every_finalizer_is_explained() -> None:
         name for text in texts for name in re.findall(r'"(openstack\w+\.infrastructure\.cluster\.x-k8s\.io)"', text)
     }
 
-    assert len(found) == 4
+    assert len(found) == 5
     assert not [name for name in found if name not in page("ownership.md")]
 
 
 def test_every_mark_role_is_explained() -> None:
     fixed = {value for name, value in vars(roles).items() if name.isupper()}
     numbered = {f"{name}-<n>" for name in ("subnet", "port", "trunk", "volume")} | {"member-<port>"}
+    numbered |= {f"{NIC}<attachment>-<fingerprint>-<n>"}
     assert not sorted((fixed | numbered) - quoted(page("ownership.md")))
 
 

@@ -197,11 +197,15 @@ def test_a_server_that_somebody_deleted_is_told_and_never_made_again() -> None:
     assert (plan.steps, plan.waits[0].reason) == ((), "InstanceDeleted")
 
 
-def test_a_lost_port_of_a_living_server_is_told_and_not_made_again() -> None:
+def test_a_lost_port_of_a_living_server_is_made_and_plugged_in_again() -> None:
     plan = plan_server(a_server(a_port(), a_port()), seen_of(the_port(0), the_nova_server()))
 
-    assert plan.steps == ()
-    assert plan.waits[0].told == "spec.ports[1]: port worker-0-1 of the running server does not exist any more"
+    made, plugged = plan.steps
+    assert isinstance(made, Create)
+    assert isinstance(plugged, Create)
+    assert (made.mark, made.path) == (Mark(OWNER, "port-1"), "spec.ports[1]")
+    assert (plugged.parent, plugged.body) == ("nova-1", {"port_id": made.key})
+    assert plan.waits == ()
 
 
 def test_tags_that_neutron_did_not_get_are_added_to_those_that_are_there() -> None:
