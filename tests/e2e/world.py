@@ -30,13 +30,14 @@ PATHS = {  # kind -> API group and version, plural
     "OpenStackCluster": (f"{INFRASTRUCTURE}/v1beta2", "openstackclusters"),
     "OpenStackMachine": (f"{INFRASTRUCTURE}/v1beta2", "openstackmachines"),
     "OpenStackServer": (f"{INFRASTRUCTURE}/v1alpha1", "openstackservers"),
+    "OpenStackNetworkAttachment": (f"{INFRASTRUCTURE}/v1alpha1", "openstacknetworkattachments"),
     "Secret": ("api/v1", "secrets"),
     "Event": ("api/v1", "events"),
     "Lease": ("apis/coordination.k8s.io/v1", "leases"),
 }
 DENIED = ("is forbidden: User", "is forbidden: user")  # how the API server tells that a rule of RBAC is missing
 LEASE = "controller-leader-election-capo"
-TOLD = ("Cluster", "OpenStackCluster", "OpenStackMachine", "OpenStackServer", "Machine")
+TOLD = ("Cluster", "OpenStackCluster", "OpenStackMachine", "OpenStackServer", "OpenStackNetworkAttachment", "Machine")
 MERGE = {"Content-Type": "application/merge-patch+json"}
 
 

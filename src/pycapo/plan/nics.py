@@ -204,7 +204,7 @@ def _plugged(entry: Entry, seen: Seen, record: Server | None) -> Plan:
 def _kept_from(entry: Entry, resolved: Resolved, *, missing: bool) -> Iterator[Wait]:
     """What keeps an entry from being acted on: what is not done yet, contradictions, references that mean none or several."""
     for field in _LATER:
-        if getattr(entry.port, field, None):
+        if getattr(entry.port, field, None) and not (field == "cluster_network" and entry.port.network):
             path = f"{entry.path}.{wire(entry.port, field)}"
             yield _wait("NotYetSupported", "this version does not act on it in an attachment", path=path, after=None)
     for place, fixed in enumerate(entry.port.fixed_ips or ()):

@@ -6,12 +6,14 @@ from typing import Any
 import pytest
 
 from attachments import STORAGE, TRAFFIC, AttachmentStage, an_attachment, nic
-from builders import NAMESPACE
+from builders import NAME, NAMESPACE
 from memory_cloud import Killed
-from pycapo.api.ports import AddressPair, FixedIP, PortOpts
+from pycapo.api.capi import CLUSTER_NAME_LABEL, Cluster
+from pycapo.api.ports import AddressPair, AddressRange, FixedIP, PortOpts
 from pycapo.api.references import SecurityGroupFilter, SecurityGroupParam
 from pycapo.api.v1alpha1 import OpenStackNetworkAttachment
 from pycapo.cloud.errors import BadRequest, QuotaExceeded, RetryNow
+from pycapo.controllers import attachment, server
 from pycapo.kube.life import PAUSED_ANNOTATION
 from pycapo.kube.meta import copy_of
 from pycapo.model.kinds import Kind
@@ -359,3 +361,65 @@ def test_what_this_version_does_not_do_is_told_and_nothing_made() -> None:
         "worker-0: spec.ports[0].trunk: this version does not act on it in an attachment",
     )
     assert stage.nics() == []
+
+
+def test_who_has_to_look_again_when_an_attachment_or_a_label_changes() -> None:
+    stage = AttachmentStage("control-0", "worker-0")
+    stage.attach(nic())
+    of_machine, of_attachment = server.watches(stage.kube)[1:3]
+
+    woken = of_attachment.keys(stage.attachment())
+
+    assert sorted(key.name for key in woken) == ["control-0", "worker-0"]
+    assert [key.name for key in of_machine.keys(stage.machine("worker-0"))] == ["worker-0"]
+    before = stage.machine("worker-0")
+    label(stage, "worker-0", storage="yes")
+    assert of_machine.changed is not None
+    assert of_machine.changed(before, stage.machine("worker-0"))
+    assert not of_machine.changed(before, before)
+
+
+def test_an_attachment_looks_again_when_a_machine_or_what_its_server_tells_changes() -> None:
+    stage = AttachmentStage("worker-0")
+    before = stage.server("worker-0")
+    stage.attach(nic())
+    of_cluster, of_machine, of_server = attachment.watches(stage.kube)
+
+    found = [watch.keys(obj) for watch, obj in ((of_machine, stage.machine("worker-0")), (of_server, before))]
+
+    assert [[key.name for key in keys] for keys in found] == [["extra"], ["extra"]]
+    assert of_server.changed is not None
+    assert of_server.changed(before, stage.server("worker-0"))
+    assert not of_server.changed(before, before)
+    assert of_cluster.kind is Cluster
+
+
+def test_it_belongs_to_its_cluster_with_which_it_moves_and_goes() -> None:
+    stage = AttachmentStage()
+
+    stage.attach(nic())
+
+    meta = stage.attachment().metadata
+    assert [(owner.kind, owner.name) for owner in meta.owner_references or ()] == [("Cluster", NAME)]
+    assert (meta.labels or {})[CLUSTER_NAME_LABEL] == NAME
+
+
+def test_a_range_gives_each_machine_an_address_of_its_own() -> None:
+    stage = AttachmentStage("worker-0", "worker-1")
+
+    stage.attach(nic(fixed_ips=[FixedIP(range=AddressRange(start="10.20.0.50", end="10.20.0.51"))]))
+
+    assert sorted(it.fixed_ips[0].ip_address for it in stage.nics()) == ["10.20.0.50", "10.20.0.51"]
+
+
+def test_an_address_that_another_machine_has_is_told_with_who_has_it() -> None:
+    stage = AttachmentStage("worker-0", "worker-1")
+
+    stage.attach(nic(fixed_ips=[FixedIP(ip_address="10.20.0.50")]))
+
+    (holder,) = stage.nics()
+    assert (stage.status().selected, stage.status().ready) == (2, 1)
+    assert stage.ready()[1] == "AddressTaken"
+    assert (
+        f"worker-1: spec.ports[0].fixedIPs[0].ipAddress: 10.20.0.50 is taken by port {holder.name}" in stage.ready()[2]
+    )

@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
+from attachments import an_attachment
 from builders import NAMESPACE
 from machine_stage import Stage
 from memory_cloud import a_memory_cloud
 from pycapo.api.machine import OpenStackMachine
 from pycapo.api.ports import PortOpts
-from pycapo.api.v1alpha1 import OpenStackServer
+from pycapo.api.references import NetworkParam
+from pycapo.api.v1alpha1 import OpenStackNetworkAttachment, OpenStackServer
 from pycapo.kube.life import Again, Life, Outcome, Settled, turn
 from pycapo.kube.meta import ObjectKey, key_of
 from pycapo.model.kinds import Kind
@@ -58,7 +60,7 @@ class Counted(Stage):
         found = (self.kube.get(kind, *key) for kind in (life.kind, OpenStackServer))
         return tuple(obj.metadata.resource_version if obj else None for obj in found)
 
-    def cost(self, work: Callable[[], None]) -> int:
+    def cost(self, work: Callable[[], object]) -> int:
         """The requests of some work; the same `find` within a minute is one, as over the real APIs."""
         before = Counter(self.cloud.calls)
         work()
@@ -69,6 +71,12 @@ class Counted(Stage):
     def make(self, count: int, *ports: PortOpts, control_plane: bool = False, **spec: Any) -> None:
         for number in range(count):
             self.add(f"node-{number}", *ports, control_plane=control_plane, **spec)
+
+    def turn_all(self) -> None:
+        """What watches do: everything is looked at, first the attachments."""
+        for obj in self.kube.list(OpenStackNetworkAttachment):
+            turn(key_of(obj), next(life for life in self.lives if life.kind is OpenStackNetworkAttachment), self.kube)
+        self._due.clear()
 
     def remove_all(self) -> None:
         for machine in self.kube.list(OpenStackMachine):
@@ -127,3 +135,18 @@ def test_a_node_that_has_its_place_does_not_ask_how_the_load_balancer_is() -> No
     asked = stage.cloud.calls - before
     assert asked[("look", Kind.MEMBER)] == 1
     assert asked[("look", Kind.LOAD_BALANCER)] == 0
+
+
+def test_a_nic_for_a_machine_that_runs_is_two_requests_and_nothing_when_it_is_there() -> None:
+    stage = Counted()
+    stage.cloud.create(Kind.NETWORK, [{"id": "net-2", "name": "two"}], marks=[None])
+    stage.cloud.create(Kind.SUBNET, [{"network_id": "net-2", "cidr": "10.20.0.0/24"}], marks=[None])
+    stage.make(10)
+    stage.settle()
+    port = PortOpts(network=NetworkParam(id="net-2"))
+
+    given = stage.cost(lambda: (stage.kube.create(an_attachment(port)), stage.turn_all()))
+    settled = stage.cost(stage.turn_all)
+
+    nics = [it for it in stage.cloud.all(Kind.PORT) if it.network_id == "net-2" and it.device_id]
+    assert (len(nics), given / 10 <= 2.5, settled) == (10, True, 0)
