@@ -72,7 +72,11 @@ def server_kinds(server: OpenStackServer, extensions: frozenset[str]) -> frozens
 
 def _other_ports(picture: Picture, server: OpenStackServer, owner: str) -> tuple[Record, ...]:
     """The ports of everybody else, where the server asks for addresses that one of them may hold."""
-    if not any(fixed.ip_address or fixed.range for port in _entries(server) for fixed in port.fixed_ips or ()):
+    if not any(
+        fixed.ip_address or fixed.range or fixed.address_from
+        for port in _entries(server)
+        for fixed in port.fixed_ips or ()
+    ):
         return ()
     return tuple(it for it in picture.all(Kind.PORT) if not (it.mark and it.mark.owner == owner))
 

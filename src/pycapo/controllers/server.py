@@ -22,6 +22,7 @@ from pycapo.cloud.errors import CloudError
 from pycapo.cloud.server import observe_further, observe_server, observe_subnets
 from pycapo.controllers import pool_address
 from pycapo.controllers.attachment import labels_changed, servers_of
+from pycapo.controllers.claimed_addresses import ClaimedAddresses
 from pycapo.controllers.family import owning_machine
 from pycapo.controllers.identity import Clouds, open_cloud
 from pycapo.controllers.nics import Nics
@@ -53,6 +54,7 @@ from pycapo.plan.machine import SERVER_FINALIZER, noted_server
 from pycapo.plan.nics import hold_back
 from pycapo.plan.plugging import lost_wanted, unplugged
 from pycapo.plan.pool_address import ADDRESS_READY, held_back
+from pycapo.plan.port_claims import claims_of, claims_wanted
 from pycapo.plan.port_floating_ips import networks_wanted
 from pycapo.plan.ports import missing_ports
 from pycapo.plan.references import IMAGE_OBJECT, INSTANCE_READY, Place, image_object, wanted
@@ -75,6 +77,7 @@ class ServerLife(Life[OpenStackServer]):
         self._clouds = clouds
         self._reservations: Reservations[Place] = Reservations()
         self._pool_address = PoolAddress(kube)
+        self._claimed = ClaimedAddresses(kube)
 
     def paused(self, obj: OpenStackServer) -> bool:
         """Whether the cluster that the server belongs to is paused; a server may belong to none."""
@@ -147,7 +150,7 @@ class ServerLife(Life[OpenStackServer]):
             tell_steps(self._kube, obj, done)
         if not plan.settled:
             return next_look(plan)
-        waiting = self._pool_address.release(obj)
+        waiting = self._pool_address.release(obj) or self._claimed.release(obj, claims_of(obj))
         if waiting is not None:
             tell_plan(obj, INSTANCE_READY, Plan(waits=(waiting,)))
             return next_look(Plan(waits=(waiting,)))
@@ -171,12 +174,13 @@ class ServerLife(Life[OpenStackServer]):
         owner = (obj.metadata.annotations or {})[OWNER_ANNOTATION]
         references = wanted(obj.spec)
         seen = observe_server(cloud, obj, owner, wanted=references)
-        age = freshness(seen.one(Kind.SERVER, SERVER, Server), told=self._told(obj))
+        age = freshness(seen.one(Kind.SERVER, SERVER, Server), told=_told(obj))
         if age < 300.0:
             seen = observe_server(cloud, obj, owner, wanted=references, max_age=age)
         if obj.metadata.deletion_timestamp:
             return seen
         seen = observe_further(cloud, seen, networks_wanted(obj, seen))
+        seen = msgspec.structs.replace(seen, claimed=self._claimed.get(obj, claims_wanted(obj, seen)))
         if record := seen.one(Kind.SERVER, SERVER, Server):
             if unplugged(obj, seen, record):
                 cloud.look({Kind.PORT}, max_age=SURE)
@@ -188,11 +192,6 @@ class ServerLife(Life[OpenStackServer]):
         seen = observe_subnets(cloud, seen) if needs_facts(obj) else seen
         data, format = self._user_data(obj)
         return msgspec.structs.replace(seen, found=found, user_data=data, user_data_format=format)
-
-    def _told(self, obj: OpenStackServer) -> str:
-        """Why the server was not ready when it was looked at last."""
-        before = conditions.find(obj, INSTANCE_READY)
-        return before.reason if before else ""
 
     def _remember(self, obj: OpenStackServer) -> None:
         """Takes the id of a server that existed from the machine's providerID where status was lost."""
@@ -223,6 +222,12 @@ def observe_lost(cloud: Cloud, obj: OpenStackServer, seen: Seen) -> Seen:
         return seen
     seen = observe_further(cloud, seen, lost_wanted(obj, seen))
     return observe_further(cloud, seen, subnets_wanted(obj, seen))
+
+
+def _told(obj: OpenStackServer) -> str:
+    """Why the server was not ready when it was looked at last."""
+    before = conditions.find(obj, INSTANCE_READY)
+    return before.reason if before else ""
 
 
 def watches(kube: Kube) -> tuple[Watch, ...]:

@@ -12,10 +12,12 @@ import msgspec
 
 from pycapo.model.kinds import Kind
 from pycapo.model.records import Record, Zone
-from pycapo.model.steps import Sealed
+from pycapo.model.steps import Sealed, Wait
 
 R = TypeVar("R", bound=Record)
 Found = Mapping[str, tuple[Record, ...]]
+Claimed = Mapping[str, str | Wait]
+"""By field path the address that a claim got, or why there is none yet."""
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,7 +28,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     not the owner's but stand in the way or in between, by kind (router interface ports, ports on a network to be deleted,
     members of a pool). `extensions`: Neutron extension aliases. `spoken_for`: addresses, each with the id of its subnet before
     it, that others are about to take or that Neutron refused to give. `nics`: the ids of ports that the server has besides those
-    of its spec, in order.
+    of its spec, in order. `claimed`: the addresses of ports that come from pools.
     """
 
     owner: str
@@ -41,6 +43,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     user_data_format: str = ""
     spoken_for: frozenset[tuple[str, str]] = frozenset()
     nics: tuple[str, ...] = ()
+    claimed: Claimed = {}
 
     def all(self, kind: Kind, record: type[R]) -> tuple[R, ...]:
         """Everything of a kind that the owner owns."""

@@ -88,7 +88,7 @@ def differing(server: OpenStackServer, seen: Seen) -> Iterator[Wait]:
 
 
 def _asks(entry: Entry) -> bool:
-    return any(fixed.ip_address or fixed.range for fixed in entry.port.fixed_ips or ())
+    return any(fixed.ip_address or fixed.range or fixed.address_from for fixed in entry.port.fixed_ips or ())
 
 
 def _subnets(entry: Entry) -> str:
@@ -104,14 +104,23 @@ def _asked(server: OpenStackServer, seen: Seen) -> Iterator[_Asked]:
             for place, fixed in enumerate(entry.port.fixed_ips or ()) if around is not None else ():
                 path = f"{entry.path}.fixedIPs[{place}]"
                 subnets = seen.found.get(f"{path}.subnet") or around or ()
-                if bool(fixed.range) is by_range and (fixed.ip_address or fixed.range):
+                if bool(fixed.range) is by_range and (fixed.ip_address or fixed.range or fixed.address_from):
                     yield _Asked(entry, path, fixed, tuple(it for it in subnets if isinstance(it, Subnet)))
 
 
 def _choose(asked: _Asked, taken: Taken, seen: Seen) -> Place | Wait:
     if asked.fixed.range:
         return _free(asked, asked.fixed.range, taken, seen)
-    path, address = f"{asked.path}.ipAddress", _plain(asked.fixed.ip_address or "")
+    path, address = f"{asked.path}.ipAddress", asked.fixed.ip_address or ""
+    if asked.fixed.address_from:
+        path = f"{asked.path}.addressFrom"
+        claimed = seen.claimed.get(path) or _wait(
+            "WaitingForIPAMProvider", path=path, message="no claim yet", after=5.0
+        )
+        if isinstance(claimed, Wait):
+            return claimed
+        address = claimed
+    address = _plain(address)
     subnet = _around(asked.subnets, address)
     if subnet is None:
         return _outside(path, address, asked.subnets)

@@ -54,9 +54,6 @@ def _not_supported(port: PortBody) -> Iterator[str]:
         yield "clusterNetwork"
     if port.floating_ip and port.floating_ip.pool_ref:
         yield "floatingIP.poolRef"
-    for place, fixed in enumerate(port.fixed_ips or ()):
-        if fixed.address_from:
-            yield f"fixedIPs[{place}].addressFrom"
 
 
 def missing_ports(server: OpenStackServer, seen: Seen) -> tuple[Entry, ...]:

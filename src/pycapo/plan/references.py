@@ -129,7 +129,7 @@ def _of_port(path: str, port: PortBody) -> Iterator[Reference]:
     for place, fixed in enumerate(port.fixed_ips or ()):
         if fixed.subnet:
             # Without a network it is the subnet that says which one is meant; an address is looked for in it.
-            needed = port.network is None or bool(fixed.ip_address or fixed.range)
+            needed = port.network is None or bool(fixed.ip_address or fixed.range or fixed.address_from)
             yield f"{path}.fixedIPs[{place}].subnet", Kind.SUBNET, fixed.subnet, needed
     if port.qos_policy:
         yield f"{path}.qosPolicy", Kind.QOS_POLICY, port.qos_policy, False

@@ -318,10 +318,10 @@ def test_what_the_cloud_does_not_know_is_told_before_anything_is_made(
 def test_every_field_without_behaviour_is_named() -> None:
     port = a_port(
         cluster_network="storage",
-        fixed_ips=[FixedIP(address_from=TypedLocalObjectReference(api_group="g", kind="k", name="n"))],
+        floating_ip=PortFloatingIP(pool_ref=TypedLocalObjectReference(api_group="g", kind="k", name="n")),
     )
 
     assert set(not_supported(a_server(port).spec)) == {
         "spec.ports[0].clusterNetwork",
-        "spec.ports[0].fixedIPs[0].addressFrom",
+        "spec.ports[0].floatingIP.poolRef",
     }
