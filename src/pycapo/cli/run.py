@@ -22,7 +22,7 @@ from pycapo.kube.client import Client
 from pycapo.kube.controller import Controller
 from pycapo.kube.doors import Door, application, health_routes, metrics_routes
 from pycapo.kube.kube import Kube
-from pycapo.kube.leader import Election, Terms
+from pycapo.kube.leader import Election, Fence, Terms
 from pycapo.kube.manager import Manager
 from pycapo.kube.session import Session
 from pycapo.model.structs import learn_structs
@@ -75,17 +75,20 @@ def run(  # noqa: PLR0913 - to typer a flag is a parameter
     if kubeconfig is not None:
         os.environ["KUBECONFIG"] = str(kubeconfig)
     learn_structs()  # before the first thread
-    kube = Kube(Client(Session()))
-    election = None
+    session, election = Session(), None
     if leader_elect:
-        election = Election(kube.client, leader_elect_namespace or own_namespace(), name=LEASE, terms=Terms())
+        election = Election(Client(session), leader_elect_namespace or own_namespace(), name=LEASE, terms=Terms())
+    allowed = election.holds if election else _always
+    kube = Kube(Client(Fence(session, allowed)))
+    clouds = Clouds(recorder=prometheus_recorder(REGISTRY), allowed=allowed)
     manager = Manager(
         kube,
-        controllers(kube, workers=concurrency, resync=seconds(sync_period), watch_filter=watch_filter),
+        controllers(kube, clouds, workers=concurrency, resync=seconds(sync_period), watch_filter=watch_filter),
         namespace=namespace,
         election=election,
         indexes={kind: {"cluster": by_label(CLUSTER_NAME_LABEL)} for kind in (OpenStackMachine, Machine)},
     )
+    manager.forget = clouds.forget
     webhooks = None
     if webhook_port:
         webhooks = WebhookServer(
@@ -95,12 +98,11 @@ def run(  # noqa: PLR0913 - to typer a flag is a parameter
             convert=convert,
             observe=prometheus_observer(REGISTRY),
         )
-    raise typer.Exit(_serve(manager, webhooks, health_addr, diagnostics_address))
+    _serve(manager, webhooks, health_addr, diagnostics_address)
 
 
-def controllers(kube: Kube, *, workers: int, resync: float, watch_filter: str) -> list[Controller[Any]]:
+def controllers(kube: Kube, clouds: Clouds, *, workers: int, resync: float, watch_filter: str) -> list[Controller[Any]]:
     """The controllers of all kinds; watch_filter goes to every one of them."""
-    clouds = Clouds(recorder=prometheus_recorder(REGISTRY))
     lives: list[tuple[Any, Sequence[Any]]] = [
         (cluster.ClusterLife(kube, clouds), cluster.watches(kube)),
         (machine.MachineLife(kube, clouds), machine.watches(kube)),
@@ -112,6 +114,10 @@ def controllers(kube: Kube, *, workers: int, resync: float, watch_filter: str) -
     for controller in made:
         controller.watch_filter = watch_filter
     return made
+
+
+def _always() -> bool:
+    return True
 
 
 def own_namespace() -> str:
@@ -126,7 +132,7 @@ def default_host(kubeconfig: Path | None) -> str:
     return "0.0.0.0" if kubeconfig is None else "127.0.0.1"
 
 
-def _serve(manager: Manager, webhooks: WebhookServer | None, health: str, diagnostics: str) -> int:
+def _serve(manager: Manager, webhooks: WebhookServer | None, health: str, diagnostics: str) -> None:
     def missing() -> list[str]:
         return [*manager.ready(), *([] if webhooks is None or webhooks.ready() else ["webhooks"])]
 
@@ -136,7 +142,7 @@ def _serve(manager: Manager, webhooks: WebhookServer | None, health: str, diagno
     for door in doors:
         door.open()
     try:
-        return manager.run()
+        manager.run()
     finally:
         for door in doors:
             door.close()

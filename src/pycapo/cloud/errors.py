@@ -6,6 +6,7 @@
     │   ├── Busy          429 / 503, says when to come back (Retry-After)
     │   └── Unanswered    no answer: the work may or may not have been done
     ├── WaitFor       right, but not yet                              409 (in use, pending), locked
+    │   ├── NotLeading  we do not hold the Lease: nothing was sent
     │   └── InUse
     │       └── AddressTaken   409: another port has the address
     └── GiveUp        wrong until somebody changes something          400, 401, 403, 404, no quota
@@ -77,6 +78,12 @@ class WaitFor(CloudError):
 
     reason = "Waiting"
     retry_after = 5.0
+
+
+class NotLeading(WaitFor):
+    """The Lease is not ours (any more): nothing was sent, whoever leads does the work."""
+
+    reason = "NotLeading"
 
 
 class InUse(WaitFor):

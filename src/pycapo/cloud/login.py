@@ -60,7 +60,9 @@ class _Open(msgspec.Struct):
 
 
 class Clouds:
-    """All clouds in use. `open` may be called from several threads, each time that a cloud is needed."""
+    """All clouds in use. `open` may be called from several threads, each time that a cloud is needed.
+
+    Nothing is written to any of them while `allowed` says no."""
 
     def __init__(
         self,
@@ -69,8 +71,10 @@ class Clouds:
         limits: Callable[[], Limits] = Limits,
         timeouts: Timeouts | None = None,
         clock: Callable[[], float] = time.monotonic,
+        allowed: Callable[[], bool] = lambda: True,
     ) -> None:
         self._recorder, self._limits, self._timeouts, self._clock = recorder, limits, timeouts, clock
+        self._allowed = allowed
         self._lock = threading.Lock()
         self._open: dict[str, _Open] = {}
         self._opening: dict[str, threading.Lock] = {}
@@ -92,6 +96,11 @@ class Clouds:
             raise copy.copy(known.error) if known.error else LoginFailed("not logged in")
         return known.cloud
 
+    def forget(self) -> None:
+        """Log in and look anew at what is opened next; call it while nobody is at work."""
+        with self._lock:
+            self._open.clear()
+
     def _known(self, key: str) -> _Open | None:
         with self._lock:
             known = self._open.get(key)
@@ -106,7 +115,13 @@ class Clouds:
     def _log_in(self, entry: Mapping[str, Any], cacert: bytes | None, name: str, region: str | None) -> _Open:
         try:
             access = read_access(entry, f"clouds.{name}", cacert=cacert, region=region)
-            wire = Wire(access, limits=self._limits(), recorder=self._recorder, timeouts=self._timeouts)
+            wire = Wire(
+                access,
+                limits=self._limits(),
+                recorder=self._recorder,
+                timeouts=self._timeouts,
+                allowed=self._allowed,
+            )
         except LoginFailed as error:
             error.path = error.path or f"clouds.{name}.auth"
             return _Open(None, error, self._clock())

@@ -9,7 +9,7 @@ import copy
 import re
 import ssl
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -22,7 +22,7 @@ from keystoneauth1.session import Session
 from requests.adapters import HTTPAdapter
 
 from pycapo.cloud.answers import failure
-from pycapo.cloud.errors import Busy, CloudError, LoginFailed, NotFound, RetryNow, Unanswered
+from pycapo.cloud.errors import Busy, CloudError, LoginFailed, NotFound, NotLeading, RetryNow, Unanswered
 from pycapo.cloud.limits import Limits
 from pycapo.cloud.metrics import Recorder, Request
 from pycapo.cloud.rest import Service
@@ -88,7 +88,7 @@ class _TrustAdapter(HTTPAdapter):
 
 
 class Wire:
-    """Requests to the services of one region, as one user in one project."""
+    """Requests to the services of one region, as one user in one project; writes only while `allowed` says so."""
 
     def __init__(
         self,
@@ -97,8 +97,10 @@ class Wire:
         limits: Limits | None = None,
         recorder: Recorder | None = None,
         timeouts: Timeouts | None = None,
+        allowed: Callable[[], bool] = lambda: True,
     ) -> None:
         self._access = access
+        self._allowed = allowed
         self._limits = limits or Limits()
         self._recorder = recorder
         times = timeouts or Timeouts()
@@ -138,6 +140,8 @@ class Wire:
         self._check_login()
         self._check_rest(ask.service)
         with self._limits.request():
+            if ask.verb != "GET" and not self._allowed():  # asked last: a request may have waited for its place
+                raise NotLeading(f"{ask.verb} {ask.path}: not sent, this process does not hold the Lease")
             started, status = time.monotonic(), 0
             try:
                 response = self._send(url, ask)

@@ -91,14 +91,18 @@ class Controller(Generic[K]):
         return heard
 
     def start(self, kube: Kube) -> None:
-        """Start the workers."""
+        """Start the workers; all objects are looked at, for another may have acted on them before."""
+        for obj in kube.list(self.life.kind):
+            self.queue.add(key_of(obj), low=True)
+        self.queue.open()
+        self._threads = []
         for number in range(self._workers):
             thread = threading.Thread(target=self._work, args=(kube,), name=f"{self.name}-{number}", daemon=True)
             self._threads.append(thread)
             thread.start()
 
     def close(self) -> None:
-        """Take no new turn; those that run may finish."""
+        """Take no new turn until `start`; those that run may finish."""
         self.queue.close()
 
     def join(self, deadline: float) -> bool:

@@ -2,6 +2,7 @@
 """What can go wrong between us and the API server.
 
     KubeError ── NotFound ── AlreadyExists ── Conflict ── Expired ── Unauthorized ── Forbidden ── Invalid ── Unreachable
+             └─ NotLeading
 
 Rule: each has `reason`, `message` and `retry_after` (seconds, or None for the usual backoff), never a body or a header.
 """
@@ -52,6 +53,10 @@ class Invalid(KubeError):
 
 class Unreachable(KubeError):
     """No answer: refused, timed out or cut off; the request may have been carried out."""
+
+
+class NotLeading(KubeError):
+    """The Lease is not ours (any more): nothing was sent."""
 
 
 _BY_STATUS: dict[int, type[KubeError]] = {

@@ -50,8 +50,6 @@ class Queue(Generic[T]):
     def add(self, key: T, *, after: float = 0.0, low: bool = False) -> None:
         """Ask for a turn of a key now or after some seconds; `low` is for what is not urgent."""
         with self._changed:
-            if self._closed:
-                return
             self._adds.inc()
             if after > 0:
                 self._delay(key, self._clock() + after, low)
@@ -95,15 +93,20 @@ class Queue(Generic[T]):
         with self._changed:
             self._active.discard(key)
             low = self._again.pop(key, None)
-            if low is not None and not self._closed:
+            if low is not None:
                 self._now(key, low)
             self._changed.notify()
 
     def close(self) -> None:
-        """Give out nothing more; workers get None."""
+        """Give out nothing until `open`; workers get None, keys gather."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
+
+    def open(self) -> None:
+        """Give out keys (again)."""
+        with self._changed:
+            self._closed = False
 
     def idle(self) -> bool:
         """Tell whether nothing is ready or active (delayed keys do not count)."""

@@ -19,7 +19,7 @@ from pycapo.kube.client import Client
 from pycapo.kube.controller import Controller, Watch
 from pycapo.kube.errors import Unauthorized
 from pycapo.kube.kube import Kube
-from pycapo.kube.leader import Election, Terms
+from pycapo.kube.leader import Election, Fence, Terms
 from pycapo.kube.manager import Manager
 from pycapo.kube.meta import ObjectKey
 from pycapo.kube.session import Session
@@ -241,3 +241,25 @@ def test_a_manager_runs_without_an_optional_kind_and_finds_it_when_it_comes(
     thread.join(10)
 
     assert (led, found, thread.is_alive()) == (True, True, False)
+
+
+def test_an_outage_longer_than_the_lease_ends_nothing(apiserver: ApiServer, client: Client, namespace: str) -> None:
+    terms = Terms(lease=4.0, renew=2.0, retry=0.3)
+    election = Election(client, namespace, name="boats", terms=terms)
+    kube, life, forgotten = Kube(Client(Fence(client.transport, election.holds))), BoatLife(), threading.Event()
+    manager = Manager(kube, [Controller(life)], namespace=namespace, election=election)
+    manager.forget = forgotten.set
+    thread = threading.Thread(target=manager.run, daemon=True)
+    thread.start()
+    led = manager.leading.wait(20)
+
+    apiserver.stop()
+    lost = until(lambda: not manager.leading.is_set())
+    apiserver.start()
+    until(lambda: served(client, Boat))
+    key = put(Kube(client), namespace)
+    acted = until(lambda: "live" in life.turns and (kube.get(Boat, *key) or Boat()).status is not None, 60)
+    manager.stop()
+    thread.join(10)
+
+    assert (led, lost, forgotten.is_set(), acted, thread.is_alive()) == (True, True, True, True, False)

@@ -2,6 +2,7 @@
 """`pycapo run`: what its flags mean, and that they reach the parts that they are for."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from pycapo.api.cluster import OpenStackCluster
 from pycapo.cli import run as door
 from pycapo.cli.main import app
 from pycapo.cli.run import LEASE, controllers, default_host, own_namespace, seconds
+from pycapo.cloud.login import Clouds
 
 
 @pytest.mark.parametrize(
@@ -47,10 +49,8 @@ def test_only_in_a_pod_the_webhooks_listen_everywhere(kubeconfig: Path | None, h
     assert default_host(kubeconfig) == host
 
 
-def test_every_kind_with_a_controller_gets_workers_period_and_filter(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(door, "prometheus_recorder", lambda registry: None)
-
-    made = controllers(MemoryKube(OpenStackCluster), workers=3, resync=7.0, watch_filter="blue")
+def test_every_kind_with_a_controller_gets_workers_period_and_filter() -> None:
+    made = controllers(MemoryKube(OpenStackCluster), Clouds(), workers=3, resync=7.0, watch_filter="blue")
 
     kinds = [controller.life.kind.kind for controller in made]
     assert kinds[:3] == ["OpenStackCluster", "OpenStackMachine", "OpenStackServer"]
@@ -61,19 +61,21 @@ def test_every_kind_with_a_controller_gets_workers_period_and_filter(monkeypatch
 class Wiring:
     """Stands in for what would reach out to the world; keeps with what it was made."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, status: int = 0) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.manager: dict[str, Any] = {}
         self.controllers: dict[str, Any] = {}
         self.webhooks: tuple[Any, ...] = ()
         self.election: dict[str, Any] = {}
         self.logs: tuple[Any, ...] = ()
         self.served: tuple[Any, ...] = ()
-        self.status = status
         for name in ("KUBECONFIG", "POD_NAMESPACE"):
             monkeypatch.setenv(name, "kept")
         monkeypatch.setattr(door, "Session", lambda: "session")
         monkeypatch.setattr(door, "Client", lambda session: session)
-        monkeypatch.setattr(door, "Kube", lambda client: type("Kube", (), {"client": client})())
+        monkeypatch.setattr(door, "Kube", lambda client: client)
+        monkeypatch.setattr(door, "Fence", lambda session, allowed: (session, allowed))
+        monkeypatch.setattr(door, "Clouds", lambda **kwargs: SimpleNamespace(forget="forget", **kwargs))
+        monkeypatch.setattr(door, "prometheus_recorder", lambda registry: "recorder")
         monkeypatch.setattr(door, "prometheus_observer", lambda registry: "observer")
         monkeypatch.setattr(door.logs, "setup", lambda *args, **kwargs: setattr(self, "logs", (args, kwargs)))
         monkeypatch.setattr(door, "controllers", self._controllers)
@@ -82,25 +84,25 @@ class Wiring:
         monkeypatch.setattr(door, "WebhookServer", self._webhooks)
         monkeypatch.setattr(door, "_serve", self._serve)
 
-    def _controllers(self, kube: Any, **kwargs: Any) -> list[str]:
-        self.controllers = kwargs
+    def _controllers(self, kube: Any, clouds: Any, **kwargs: Any) -> list[str]:
+        self.kube, self.clouds, self.controllers = kube, clouds, kwargs
         return ["controllers"]
 
-    def _manager(self, kube: Any, made: Any, **kwargs: Any) -> str:
+    def _manager(self, kube: Any, made: Any, **kwargs: Any) -> Any:
         self.manager = kwargs
-        return "manager"
+        self.made = SimpleNamespace(forget=None)
+        return self.made
 
-    def _election(self, client: Any, namespace: str, **kwargs: Any) -> str:
-        self.election = {"namespace": namespace, **kwargs}
-        return "election"
+    def _election(self, client: Any, namespace: str, **kwargs: Any) -> Any:
+        self.election = {"client": client, "namespace": namespace, **kwargs}
+        return SimpleNamespace(holds="holds")
 
     def _webhooks(self, *args: Any, **kwargs: Any) -> str:
         self.webhooks = args
         return "webhooks"
 
-    def _serve(self, *args: Any) -> int:
+    def _serve(self, *args: Any) -> None:
         self.served = args
-        return self.status
 
 
 def invoke(*flags: str) -> Result:
@@ -115,7 +117,8 @@ def test_without_flags_everything_is_watched_without_election(monkeypatch: pytes
     assert (wiring.manager["namespace"], wiring.manager["election"]) == ("", None)
     assert wiring.controllers == {"workers": 10, "resync": 600.0, "watch_filter": ""}
     assert wiring.webhooks == ("0.0.0.0", 9443, Path("/tmp/k8s-webhook-server/serving-certs"))
-    assert wiring.served == ("manager", "webhooks", ":9440", "127.0.0.1:8080")
+    assert wiring.served == (wiring.made, "webhooks", ":9440", "127.0.0.1:8080")
+    assert wiring.clouds.allowed()
 
 
 def test_flags_of_watching_reach_manager_and_controllers(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,9 +138,21 @@ def test_the_lease_of_the_go_provider_is_asked_for(
 
     invoke("--leader-elect", *flags)
 
-    assert wiring.manager["election"] == "election"
+    assert wiring.manager["election"].holds == "holds"
     assert (wiring.election["namespace"], wiring.election["name"]) == (namespace, LEASE)
     assert LEASE == "controller-leader-election-capo"
+
+
+def test_only_who_holds_the_lease_writes_and_a_new_term_begins_with_nothing_known(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    wiring = Wiring(monkeypatch)
+
+    invoke("--leader-elect")
+
+    assert (wiring.kube, wiring.clouds.allowed) == (("session", "holds"), "holds")
+    assert wiring.election["client"] == "session"  # the election itself is not fenced
+    assert wiring.made.forget == "forget"
 
 
 def test_port_zero_serves_no_webhooks(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,7 +161,7 @@ def test_port_zero_serves_no_webhooks(monkeypatch: pytest.MonkeyPatch) -> None:
     invoke("--webhook-port", "0", "--health-addr", ":1", "--diagnostics-address", ":2")
 
     assert wiring.webhooks == ()
-    assert wiring.served == ("manager", None, ":1", ":2")
+    assert wiring.served == (wiring.made, None, ":1", ":2")
 
 
 def test_flags_of_the_webhooks_reach_their_server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -178,13 +193,6 @@ def test_logs_are_json_unless_somebody_wants_to_read_them(
     invoke(*flags)
 
     assert wiring.logs == ((format,), {"level": level})
-
-
-@pytest.mark.parametrize("status", [0, 1])
-def test_the_process_ends_with_what_the_manager_says(monkeypatch: pytest.MonkeyPatch, status: int) -> None:
-    Wiring(monkeypatch, status)
-
-    assert invoke().exit_code == status
 
 
 @pytest.mark.parametrize("flags", [("--sync-period", "soon"), ("--concurrency", "0"), ("--unknown",)])

@@ -12,9 +12,13 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from fake_openstack import FakeOpenStack, fake_openstack
-from pycapo.cloud.errors import LoginFailed, Unanswered
+from fake_openstack import Answer, FakeOpenStack, fake_openstack
+from pycapo.cloud.errors import LoginFailed, NotLeading, Unanswered
 from pycapo.cloud.login import Clouds, read_access
+from pycapo.model.kinds import Kind
+from pycapo.model.marks import Mark
+
+MARK = Mark("abcdefabcdef", "network")
 
 
 @pytest.fixture
@@ -190,3 +194,30 @@ def a_certificate(name: str) -> bytes:
     built = built.serial_number(1).not_valid_before(start).not_valid_after(start.replace(year=2099))
     built = built.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
     return built.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
+
+def test_nothing_is_written_while_it_is_not_allowed(fake: FakeOpenStack) -> None:
+    allowed = [False]
+    clouds = Clouds(allowed=lambda: allowed[0])
+    cloud = clouds.open(clouds_yaml=fake.clouds_yaml(), cacert=None, cloud="here")
+    fake.answers["GET /network/v2.0/networks"] = Answer({"networks": []})
+    fake.answers["GET /network/v2.0/extensions"] = Answer({"extensions": []})
+    fake.answers["POST /network/v2.0/networks"] = Answer({"network": {"id": "n1"}}, 201)
+
+    with pytest.raises(NotLeading, match="not sent"):
+        cloud.create(Kind.NETWORK, [{"name": "net"}], marks=[MARK])
+    cloud.look({Kind.NETWORK})
+    allowed[0] = True
+    made = cloud.create(Kind.NETWORK, [{"name": "net"}], marks=[MARK])
+
+    assert [record.id for record in made] == ["n1"]  # and no grace for an earlier request: there was none
+    assert fake.told.count("POST /network/v2.0/networks") == 1
+
+
+def test_what_was_known_of_a_cloud_can_be_forgotten(fake: FakeOpenStack) -> None:
+    clouds, text = Clouds(), fake.clouds_yaml()
+    first = clouds.open(clouds_yaml=text, cacert=None, cloud="here")
+
+    clouds.forget()
+
+    assert clouds.open(clouds_yaml=text, cacert=None, cloud="here") is not first

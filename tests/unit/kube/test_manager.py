@@ -11,6 +11,7 @@ from memory_kube import MemoryServer
 from pycapo.kube import manager as manager_module
 from pycapo.kube.client import Client
 from pycapo.kube.controller import Controller, Watch
+from pycapo.kube.errors import Unreachable
 from pycapo.kube.kube import Kube
 from pycapo.kube.leader import Election, Terms
 from pycapo.kube.life import Again, Gone, Verdict
@@ -31,17 +32,13 @@ class Running:
 
     def __init__(self, manager: Manager) -> None:
         self.manager = manager
-        self.code: int | None = None
-        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread = threading.Thread(target=manager.run, daemon=True)
         self.thread.start()
 
-    def _run(self) -> None:
-        self.code = self.manager.run()
-
-    def end(self) -> int | None:
+    def end(self) -> bool:
         self.manager.stop()
         self.thread.join(10)
-        return self.code
+        return not self.thread.is_alive()
 
 
 @pytest.fixture
@@ -143,7 +140,7 @@ def test_a_missing_needed_kind_is_waited_for_and_told(server: MemoryServer, star
     running = start(BoatLife(), watches=(Watch(Sail, lambda sail: []),))
 
     assert until(lambda: running.manager.ready() == ["Sail"])
-    assert running.end() == 0
+    assert running.end()
 
 
 def test_stopping_lets_a_turn_finish(server: MemoryServer, start: Callable[..., Running]) -> None:
@@ -161,7 +158,7 @@ def test_stopping_lets_a_turn_finish(server: MemoryServer, start: Callable[..., 
     running.manager.stop()
     go_on.set()
 
-    assert running.end() == 0
+    assert running.end()
     assert status_of(server) == 2
 
 
@@ -181,27 +178,80 @@ def test_a_turn_that_does_not_end_holds_the_stop_up_only_so_long(
     running = start(Stuck())
     begun.wait(5)
 
-    assert running.end() == 0
+    assert running.end()
     never.set()
 
 
 TERMS = Terms(lease=1.0, renew=0.4, retry=0.05)
 
 
+LEASE = "namespaces/system/leases/boats"
+
+
 def election(server: MemoryServer, who: str) -> Election:
     return Election(Client(server), "system", name="boats", terms=TERMS, identity=who)
 
 
-def test_the_loss_of_the_lease_ends_the_process_with_an_error(
+def test_who_lost_the_lease_stands_by_and_acts_again_when_the_other_is_gone(
     server: MemoryServer, start: Callable[..., Running]
 ) -> None:
-    running = start(BoatLife(), election=election(server, "one"))
+    life = BoatLife()
+    running = start(life, election=election(server, "one"))
     led = until(running.manager.leading.is_set)
 
     server.edit("leases", "system", "boats", {"spec": {"holderIdentity": "two"}})
-    running.thread.join(10)
+    lost = until(lambda: not running.manager.leading.is_set())
+    server.put("boats", document(a_boat(sails=2)))
 
-    assert (led, running.code) == (True, 1)
+    assert (led, lost, life.turns) == (True, True, [])
+    assert until(lambda: status_of(server) == 2)  # two never renewed it
+
+
+def test_a_lease_that_cannot_be_renewed_ends_no_process(server: MemoryServer, start: Callable[..., Running]) -> None:
+    running, forgotten = start(BoatLife(), election=election(server, "one")), threading.Event()
+    running.manager.forget = forgotten.set
+    until(running.manager.leading.is_set)
+    server.fail("PUT", LEASE, Unreachable("cut off"), times=10_000)
+    lost = until(lambda: not running.manager.leading.is_set())
+    server.faults.clear()
+
+    server.put("boats", document(a_boat(sails=2)))
+
+    assert (lost, until(forgotten.is_set)) == (True, True)
+    assert until(lambda: status_of(server) == 2)
+
+
+def test_every_object_is_looked_at_in_a_new_term(server: MemoryServer, start: Callable[..., Running]) -> None:
+    life = BoatLife()
+    server.put("boats", document(a_boat()))
+    running = start(life, election=election(server, "one"))
+    until(lambda: life.turns)
+
+    server.edit("leases", "system", "boats", {"spec": {"holderIdentity": "two"}})
+    until(lambda: not running.manager.leading.is_set())
+
+    assert until(lambda: len(life.turns) == 2)
+
+
+def test_a_new_term_waits_for_the_turns_of_the_old_one(server: MemoryServer, start: Callable[..., Running]) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    class Slow(BoatLife):
+        def live(self, obj: Boat) -> Verdict:
+            begun.set()
+            go_on.wait(10)
+            return super().live(obj)
+
+    server.put("boats", document(a_boat()))
+    running = start(Slow(), election=election(server, "one"))
+    begun.wait(5)
+    server.fail("PUT", LEASE, Unreachable("cut off"), times=12)
+    until(lambda: not running.manager.leading.is_set())
+    early = running.manager.leading.wait(1.5)  # longer than the Lease
+    go_on.set()
+
+    assert not early
+    assert until(running.manager.leading.is_set)
 
 
 def test_only_the_leader_acts_and_the_other_takes_over(server: MemoryServer, start: Callable[..., Running]) -> None:

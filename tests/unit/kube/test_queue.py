@@ -130,7 +130,7 @@ def test_failures_wait_longer_each_time_up_to_the_limit_and_success_forgets_them
     assert after <= 1
 
 
-def test_closing_wakes_the_workers_and_takes_nothing_more(queue: Queue[str]) -> None:
+def test_closing_wakes_the_workers_and_gives_out_nothing_until_it_opens(queue: Queue[str]) -> None:
     got: list[str | None] = []
     worker = threading.Thread(target=lambda: got.append(queue.take()))
     worker.start()
@@ -141,6 +141,8 @@ def test_closing_wakes_the_workers_and_takes_nothing_more(queue: Queue[str]) -> 
 
     assert got == [None]
     assert queue.take(timeout=0) is None
+    queue.open()
+    assert queue.take(timeout=0) == "a"
 
 
 def test_many_workers_never_share_a_key() -> None:
