@@ -36,7 +36,7 @@ from pycapo.model.steps import Create, Delete, Plan, Step
 from pycapo.plan import bastion
 from pycapo.plan.asked import Asked, asked_of
 from pycapo.plan.bastion import Act, bastion_server, bastion_status, plan_bastion
-from pycapo.plan.cluster import complete, plan_cluster, plan_retirement
+from pycapo.plan.cluster import OPTIONAL, complete, plan_cluster, plan_retirement
 from pycapo.plan.lookups import lookups
 from pycapo.plan.report import READY, Parts, ready, report, stopped, whole
 from pycapo.plan.status import endpoint_host, status_of
@@ -227,6 +227,8 @@ def _tell(obj: OpenStackCluster, asked: Asked, seen: Seen, parts: Parts) -> None
         obj.spec.control_plane_endpoint = endpoint_host(asked, seen) or obj.spec.control_plane_endpoint
         if obj.spec.control_plane_endpoint is not None:
             obj.status.initialization = ClusterInitialization(provisioned=True)
+    for condition in OPTIONAL - parts.keys():
+        conditions.unmark(obj, condition)
     told = report(parts, generation)
     _mark(obj, [*told, ready(told, generation)])
 

@@ -13,13 +13,15 @@ from pycapo.model.kinds import Kind
 from pycapo.model.records import LoadBalancer, Network, Port, Record, Router, SecurityGroup, Subnet
 from pycapo.model.seen import Seen
 from pycapo.model.steps import Delete, Key, Plan, Step, Wait
-from pycapo.plan import balancer, endpoint, network, roles, router, security
+from pycapo.plan import balancer, endpoint, network, roles, router, security, zones
 from pycapo.plan.asked import Asked, kept
 from pycapo.plan.report import Parts
 
 SHOWN = 5
 BASTION = "BastionReady"
 NAMED_NETWORKS = "NamedNetworksReady"
+OPTIONAL = frozenset({NAMED_NETWORKS, zones.CONDITION})
+"""Conditions that are there only while the spec asks for what they tell of."""
 HARMLESS = frozenset({"NotUsed", "NotSupported"})
 """Reasons of waits that tell of something and keep nothing from working."""
 _BY_NEUTRON = ("network:dhcp", "network:distributed", "network:floatingip_agent_gateway")
@@ -46,6 +48,8 @@ def plan_cluster(asked: Asked, seen: Seen) -> Parts:
             parts[router.CONDITION] = joining
         parts[security.CONDITION] = security.plan_security(asked, seen, ground)
         parts[balancer.CONDITION] = endpoint.plan_endpoint(asked, seen, ground, way, external)
+    if asked.spec.control_plane_availability_zones:
+        parts[zones.CONDITION] = zones.plan_zones(asked, seen)
     return parts | _not_yet(asked)
 
 

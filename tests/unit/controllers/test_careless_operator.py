@@ -390,3 +390,25 @@ def test_a_secret_that_is_deleted_keeps_the_cluster_and_its_deletion_waiting() -
     assert isinstance(outcome, Again)
     assert "cloud-config" in outcome.why
     assert stage.kube.get(OpenStackCluster, *KEY) is not None
+
+
+def test_a_zone_that_does_not_exist_is_told_until_it_is_mended() -> None:
+    stage = Stage(controlPlaneAvailabilityZones=["az1", "az9"])
+    stage.settle_until_waiting()
+    told, provisioned = stage.told("FailureDomainsReady"), stage.cluster.status.initialization
+
+    stage.change(controlPlaneAvailabilityZones=["az1"])
+    stage.settle()
+
+    message = 'spec.controlPlaneAvailabilityZones[1]: no availability zone is named "az9"; there are "az1", "az2"'
+    assert (told, provisioned) == (("False", "NotFound", message), None)
+    assert stage.told("FailureDomainsReady")[0] == stage.told("Ready")[0] == "True"
+
+
+def test_the_condition_of_zones_goes_with_the_wish() -> None:
+    stage = settled(controlPlaneAvailabilityZones=["az1"])
+
+    stage.change(controlPlaneAvailabilityZones=None)
+    stage.settle()
+
+    assert "FailureDomainsReady" not in {item.type for item in stage.cluster.status.conditions}
