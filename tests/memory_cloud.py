@@ -80,7 +80,7 @@ class MemoryCloud:
     def extensions(self) -> frozenset[str]:
         return self.world.extensions
 
-    def services(self) -> frozenset[str]:
+    def services(self, needed: Collection[str] = ()) -> frozenset[str]:
         return self.world.services
 
     def zones(self) -> tuple[Zone, ...]:

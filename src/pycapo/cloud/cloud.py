@@ -50,8 +50,10 @@ class Cloud(Protocol):
     def extensions(self) -> frozenset[str]:
         """Aliases of the Neutron extensions; kept for long."""
 
-    def services(self) -> frozenset[str]:
-        """Service types of the catalog (network, compute, image, block-storage, load-balancer, ...)."""
+    def services(self, needed: Collection[str] = ()) -> frozenset[str]:
+        """Service types of the catalog (network, compute, image, block-storage, load-balancer, ...).
+
+        While one of the `needed` is missing, the catalog is read again every few minutes."""
 
     def zones(self) -> tuple[Zone, ...]:
         """Nova's availability zones; kept for minutes."""

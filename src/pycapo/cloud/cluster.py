@@ -34,11 +34,17 @@ SWEEP = 1.0
 _NAMED = (Kind.NETWORK, Kind.SUBNET, Kind.ROUTER, Kind.SECURITY_GROUP, Kind.LOAD_BALANCER)
 
 
+def _needed(cluster: OpenStackCluster) -> tuple[str, ...]:
+    server = cluster.spec.api_server
+    wanted = server.managed_load_balancer if server else None
+    return (SERVICE,) if wanted is not None and wanted.enabled else ()
+
+
 def observe_cluster(
     cloud: Cloud, cluster: OpenStackCluster, owner: str, *, lookups: Lookups, max_age: float = 300.0
 ) -> Seen:
     """Everything that deciding about a cluster needs; `lookups` are the references of its spec by field path."""
-    services = cloud.services()
+    services = cloud.services(_needed(cluster))
     kinds = (*NETWORKING, *(BALANCING if SERVICE in services else ()))
     picture = cloud.look(kinds, max_age=max_age)
     owned = {kind: records for kind in kinds if (records := picture.owned(kind, owner))}

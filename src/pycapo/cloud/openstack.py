@@ -68,9 +68,9 @@ class OpenStack:
         """Aliases of the Neutron extensions."""
         return self._extensions.get("", self._read_extensions)
 
-    def services(self) -> frozenset[str]:
-        """Service types of the catalog."""
-        return self._wire.services()
+    def services(self, needed: Collection[str] = ()) -> frozenset[str]:
+        """Service types of the catalog, which is read again now and then while a needed one is missing."""
+        return self._wire.services(needed)
 
     def zones(self) -> tuple[Zone, ...]:
         """Nova's availability zones."""

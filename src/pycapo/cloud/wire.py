@@ -8,8 +8,9 @@ counted and limited, and ends as an answer or as one of our errors. Headers and 
 import copy
 import re
 import ssl
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -30,6 +31,7 @@ from pycapo.model.kinds import Kind
 
 USER_AGENT = f"pycapo/{version('pycapo')}"
 _POOL = re.compile(r"HTTPS?ConnectionPool\(.*?(\[Errno[^'\")]*|[^:(]*timed out[^'\")]*).*", re.DOTALL)
+CATALOG_SECONDS = 120.0  # for which a catalog that lacks a service is believed: services are installed now and then
 _BUSY = 10.0  # seconds to leave a busy Keystone alone
 _REFUSED = 30.0  # seconds for which refused credentials are not tried again, so that nobody's account gets locked
 _LONGEST_REST = 300.0  # seconds for which a service that asks for it is left alone
@@ -118,10 +120,14 @@ class Wire:
         info = self._login()
         self.project_id = info.project_id or ""
         self.region, self._catalog = _choose_region(info, access)
+        self._catalog_at, self._reading = time.monotonic(), threading.Lock()
 
-    def services(self) -> frozenset[str]:
-        """The types of the catalog, with the official spelling of those that we use."""
-        return frozenset(self._catalog) | frozenset(self._access.overrides)
+    def services(self, needed: Collection[str] = ()) -> frozenset[str]:
+        """The types of the catalog; it is read again, now and then, while one that is needed is missing."""
+        known = frozenset(self._catalog) | frozenset(self._access.overrides)
+        if not known.issuperset(needed) and self._read_catalog():
+            return self.services()
+        return known
 
     def endpoint(self, service: Service) -> str:
         """The versioned URL of a service; raises NotFound where the catalog does not have it."""
@@ -130,9 +136,27 @@ class Wire:
             known = {**self._catalog, **self._access.overrides}
             url = next((known[name] for name in names if name in known), None)
             if url is None:
-                raise NotFound(f'The catalog has no service "{service.type}" in region "{self.region}"')
+                if self._read_catalog():
+                    return self.endpoint(service)
+                raise NotFound(
+                    f'The catalog has no service "{service.type}" in region "{self.region}"; '
+                    f"it is read again every {CATALOG_SECONDS:.0f} seconds"
+                )
             self._endpoints[service.type] = versioned(url, service.version)
         return self._endpoints[service.type]
+
+    def _read_catalog(self) -> bool:
+        """Log in anew for a catalog of today; False when that was done a moment ago or did not work. The old token stays."""
+        with self._reading:
+            if time.monotonic() - self._catalog_at < CATALOG_SECONDS:
+                return False
+            self._catalog_at = time.monotonic()
+            try:
+                info = self._access.auth.get_auth_ref(self._session)
+                self._catalog = _choose_region(info, self._access)[1]
+            except (keystone.ClientException, LoginFailed):
+                return False  # a request will tell it better
+            return True
 
     def request(self, ask: Ask) -> bytes:
         """The content of the answer to one request; raises CloudError."""

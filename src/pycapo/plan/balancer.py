@@ -70,9 +70,9 @@ def plan_balancer(asked: Asked, seen: Seen, ground: Ground, way: Way | None) -> 
 def _no_octavia() -> Wait:
     message = (
         "the cloud's catalog has no load-balancer service (Octavia): set enabled to false and use a floating IP or a "
-        "fixed IP, or let the operator of the cloud add Octavia"
+        "fixed IP, or let the operator of the cloud add Octavia; the catalog is read again every few minutes"
     )
-    return Wait(condition=CONDITION, reason="LoadBalancerServiceAbsent", message=message, path=PATH, after=300.0)
+    return Wait(condition=CONDITION, reason="LoadBalancerServiceAbsent", message=message, path=PATH, after=150.0)
 
 
 def _pending(there: LoadBalancer) -> Wait:

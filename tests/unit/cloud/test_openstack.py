@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from fake_openstack import Answer, FakeOpenStack, fake_openstack
+from pycapo.cloud import rest, wire
 from pycapo.cloud.errors import (
     BadRequest,
     Busy,
@@ -349,6 +350,43 @@ def test_a_cloud_without_octavia_has_no_load_balancers(fake: FakeOpenStack) -> N
 
     assert not cloud.look({Kind.LOAD_BALANCER, Kind.MEMBER}).all(Kind.LOAD_BALANCER)
     assert "load-balancer" not in cloud.services()
+
+
+def test_a_service_that_is_installed_later_is_seen(fake: FakeOpenStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    del fake.services["load-balancer"]
+    cloud = Clouds().open(clouds_yaml=fake.clouds_yaml(), cacert=None, cloud="here")
+    fake.services["load-balancer"] = "/lb"
+    early = cloud.services(["load-balancer"])
+    monkeypatch.setattr(wire, "CATALOG_SECONDS", 0.0)
+
+    late = cloud.services(["load-balancer"])
+
+    assert ("load-balancer" in early, "load-balancer" in late) == (False, True)
+    assert fake.token == 2
+
+
+def test_a_service_that_stays_away_is_asked_for_only_now_and_then(fake: FakeOpenStack) -> None:
+    del fake.services["load-balancer"]
+    cloud = Clouds().open(clouds_yaml=fake.clouds_yaml(), cacert=None, cloud="here")
+    cloud._wire._catalog_at -= wire.CATALOG_SECONDS
+
+    for _ in range(5):
+        cloud.services(["load-balancer"])
+
+    with pytest.raises(NotFound, match=r'no service "load-balancer".*read again every 120 seconds'):
+        cloud._wire.endpoint(rest.BALANCER)
+    assert fake.token == 2
+    assert cloud.services() == frozenset(fake.services)
+
+
+def test_a_catalog_that_cannot_be_read_again_stays_as_it_was(
+    fake: FakeOpenStack, cloud: OpenStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wire, "CATALOG_SECONDS", 0.0)
+    fake.password = "changed"
+
+    assert cloud.services(["dns"]) == frozenset(fake.services)
+    assert cloud.look({Kind.NETWORK}).all(Kind.NETWORK)  # the token is still good
 
 
 def test_a_router_interface_is_seen_as_its_port(fake: FakeOpenStack, cloud: OpenStack) -> None:
