@@ -8,11 +8,14 @@ it as metadata, Octavia as a tag, Neutron as a tag where an extension allows tag
 from collections.abc import Collection, Mapping
 from typing import Any
 
+import structlog
+
 from pycapo.cloud.errors import BadRequest
 from pycapo.model.kinds import Kind
-from pycapo.model.marks import METADATA_KEY, Mark, find_mark, parse_mark
+from pycapo.model.marks import DESCRIPTION_LENGTH, METADATA_KEY, Mark, find_mark, parse_mark, shortened
 from pycapo.model.records import Record
 
+log = structlog.get_logger(__name__)
 METADATA = frozenset({Kind.SERVER, Kind.VOLUME})
 BALANCING = frozenset({Kind.LOAD_BALANCER, Kind.LISTENER, Kind.POOL, Kind.HEALTH_MONITOR, Kind.MEMBER})
 TAGGED = frozenset(
@@ -32,7 +35,7 @@ def tags_on_creation(kind: Kind, extensions: Collection[str]) -> bool:
 
 def marked(kind: Kind, body: Mapping[str, Any], mark: Mark | None, extensions: Collection[str]) -> dict[str, Any]:
     """The creating body with the mark in it, as far as the service takes one; `tags` only where they may be sent."""
-    sent = dict(body)
+    sent = {**body, **_fitting(kind, body)}
     if kind in METADATA:
         if mark:
             sent["metadata"] = {**body.get("metadata", {}), METADATA_KEY: mark.tag}
@@ -46,6 +49,16 @@ def marked(kind: Kind, body: Mapping[str, Any], mark: Mark | None, extensions: C
     return sent
 
 
+def _fitting(kind: Kind, body: Mapping[str, Any]) -> dict[str, str]:
+    """The description, cut where the services would refuse the whole request for its length."""
+    description = body.get("description")
+    if not isinstance(description, str) or len(description) <= DESCRIPTION_LENGTH:
+        return {}
+    told = shortened(description)
+    log.warning("a description is too long and is cut", kind=str(kind), length=len(description), sent=told)
+    return {"description": told}
+
+
 def with_mark(tags: Collection[str], mark: Mark | None) -> list[str]:
     """The tags and the mark's, once, unless they hold a mark already."""
     if mark is None or any(parse_mark(tag) for tag in tags):
@@ -56,7 +69,7 @@ def with_mark(tags: Collection[str], mark: Mark | None) -> list[str]:
 def kept_mark(kind: Kind, record: Record, body: Mapping[str, Any]) -> dict[str, Any]:
     """The updating body in which the mark of what we made stays, whatever tags, metadata or description it sets."""
     mark = record.mark
-    sent = dict(body)
+    sent = {**body, **_fitting(kind, body)}
     if mark is None or mark.borrowed:
         return sent
     if "tags" in body and find_mark(tags=record.tags):

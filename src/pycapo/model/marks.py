@@ -17,6 +17,8 @@ import msgspec
 
 OWNER_ANNOTATION = "infrastructure.cluster.x-k8s.io/openstack-owner"
 METADATA_KEY = "pycapo-mark"
+DESCRIPTION_LENGTH = 255
+"""Characters that Neutron, Octavia and Cinder take as a description."""
 _TAG = re.compile(r"^pycapo(-use)?:([a-z0-9]{12}):([A-Za-z0-9._-]+)$")
 _DESCRIPTION = re.compile(r"\[(pycapo:[^\]\s]+)\]$")
 
@@ -36,8 +38,14 @@ class Mark(msgspec.Struct, frozen=True):
         return f"pycapo{'-use' if self.borrowed else ''}:{self.owner}:{self.role}"
 
     def described(self, description: str) -> str:
-        """The description with the mark at its end, for services that take no tags on creation."""
-        return f"{description} [{self.tag}]".strip()
+        """The description with the mark at its end, for services that take no tags on creation; what is too long loses words."""
+        mark = f" [{self.tag}]"
+        return (shortened(description, DESCRIPTION_LENGTH - len(mark)) + mark).strip()
+
+
+def shortened(text: str, most: int = DESCRIPTION_LENGTH) -> str:
+    """The text as far as `most` characters hold it; an ellipsis shows that there was more."""
+    return text if len(text) <= most else f"{text[: most - 1].rstrip()}…"
 
 
 def new_owner() -> str:

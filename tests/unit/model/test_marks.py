@@ -10,7 +10,7 @@ from pycapo.model.marks import METADATA_KEY, Mark, find_mark, new_owner, parse_m
 roles = st.from_regex(r"\A[A-Za-z0-9._-]{1,40}\Z")
 
 
-@given(role=roles, description=st.text(max_size=60))
+@given(role=roles, description=st.text(max_size=400))
 def test_a_mark_is_found_again_wherever_it_was_written(role: str, description: str) -> None:
     mark = Mark(owner=new_owner(), role=role)
 
@@ -46,3 +46,20 @@ def test_a_mark_of_what_is_only_used_is_told_from_one_of_what_was_made() -> None
 
     assert (parse_mark(made.tag), parse_mark(used.tag)) == (made, used)
     assert used.tag == f"pycapo-use:{OWNER}:port-0"
+
+
+@given(role=roles, description=st.text(max_size=400))
+def test_a_description_with_its_mark_is_never_too_long(role: str, description: str) -> None:
+    mark = Mark(owner=new_owner(), role=role)
+
+    assert len(mark.described(description)) <= 255
+
+
+def test_only_the_words_for_people_are_cut() -> None:
+    mark = Mark(OWNER, "network")
+
+    told = mark.described("Cluster API cluster " + "x" * 253)
+
+    assert told.startswith("Cluster API cluster xxx")
+    assert told.endswith(f"x… [{mark.tag}]")
+    assert len(told) == 255
