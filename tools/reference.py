@@ -11,13 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import typer.main
-
 from pycapo.api.crd import crds
 from pycapo.api.meta import Kind
 from pycapo.api.record import Record
 from pycapo.api.schema import record_schema
-from pycapo.cli.main import app
+from pycapo.cli.main import whole
 
 PAGES = Path(__file__).parents[1] / "docs" / "reference"
 HEAD = ["| field | type | meaning |", "|---|---|---|"]
@@ -130,7 +128,7 @@ def _shape(schema: Schema) -> str:
 def commands() -> str:
     """The page of the command line: every command with its options."""
     lines = ["# Command line", "", "Made from the program itself; run `make docs` after a change."]
-    for path, command in _walk("pycapo", typer.main.get_command(app)):
+    for path, command in _walk("pycapo", whole()):
         lines += ["", f"## `{path}`", "", _cell(command.help or "")]
         rows = [_option(option) for option in command.params if option.name != "help"]
         if rows:

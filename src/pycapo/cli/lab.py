@@ -17,7 +17,9 @@ from pycapo.lab.cloud_config import CloudOptions
 from pycapo.lab.places import Lab, LabError, find_lab, open_lab
 from pycapo.lab.progress import Progress
 
-app = typer.Typer(no_args_is_help=True, help="A management cluster and an OpenStack on this machine's loopback.")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="A management cluster and an OpenStack on this machine's loopback."
+)
 app.command()(demo)
 app.command()(bench)
 

@@ -11,13 +11,12 @@ from typing import Any
 
 import msgspec
 import pytest
-import typer.main
 import yaml
 
 from pycapo.api import v1alpha1, v1beta1, v1beta2
 from pycapo.api.meta import API_GROUP
 from pycapo.api.rules.kinds import KINDS
-from pycapo.cli.main import app
+from pycapo.cli.main import whole
 from pycapo.lab.cloud_config import CloudOptions
 from pycapo.lab.cloud_faults import Faults
 from pycapo.plan import roles
@@ -167,14 +166,14 @@ def options(command: Any, path: str = "") -> Iterator[tuple[str, str]]:
 
 def test_every_flag_is_in_the_reference() -> None:
     sections = dict(re.findall(r"^## `pycapo ?([^`]*)`$(.*?)(?=^## |\Z)", page("cli.md"), re.MULTILINE | re.DOTALL))
-    flags = list(options(typer.main.get_command(app)))
+    flags = list(options(whole()))
 
     assert len(flags) > 20
     assert not [f"{path} {flag}" for path, flag in flags if f"`{flag}`" not in sections.get(path, "")]
 
 
 def test_every_flag_of_run_and_of_lab_up_is_in_a_how_to() -> None:
-    flags = list(options(typer.main.get_command(app)))
+    flags = list(options(whole()))
     told = {"run": (DOCS / "how-to/install.md").read_text(), "lab up": (DOCS / "how-to/lab.md").read_text()}
 
     assert not [f"{path} {flag}" for path, flag in flags if path in told and f"`{flag}" not in told[path]]
