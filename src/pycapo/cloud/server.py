@@ -30,6 +30,7 @@ def observe_server(
     picture = cloud.look(kinds, max_age=max_age)
     owned = {kind: picture.owned(kind, owner) for kind in _SERVER if kind in kinds}
     missing = not owned[Kind.SERVER] and not server.metadata.deletion_timestamp and not _noted_server(server)
+    lost = len(owned[Kind.PORT]) < len(list(_entries(server)))
     return Seen(
         owner=owner,
         owned=owned,
@@ -37,7 +38,7 @@ def observe_server(
         named=_taken_over(picture, server, owned),
         beside={
             Kind.FLOATING_IP: _floating_ips(picture, server, owned[Kind.PORT]),
-            Kind.PORT: _other_ports(picture, server, owner) if missing else (),
+            Kind.PORT: _other_ports(picture, server, owner) if missing or lost else (),
         },
         extensions=extensions,
     )
@@ -122,9 +123,11 @@ def _trunks_on(picture: Picture, ports: tuple[Record, ...]) -> Iterator[Record]:
 def _floating_ips(picture: Picture, server: OpenStackServer, ports: tuple[Record, ...]) -> tuple[Record, ...]:
     """The floating IPs that point at the server's ports or that its spec names, whoever owns them."""
     ids = {port.id for port in ports}
-    named = {port.floating_ip.address for port in _entries(server) if port.floating_ip and port.floating_ip.address}
+    asked = [port.floating_ip for port in _entries(server) if port.floating_ip]
+    named = {wanted.address for wanted in asked}
+    pooled = any(wanted.pool_ref for wanted in asked)  # which address that is, is not known here
     floating = (it for it in picture.all(Kind.FLOATING_IP) if isinstance(it, FloatingIP))
-    return tuple(it for it in floating if it.port_id in ids or it.floating_ip_address in named)
+    return tuple(it for it in floating if pooled or it.port_id in ids or it.floating_ip_address in named)
 
 
 def _entries(server: OpenStackServer) -> Iterator[PortBody]:

@@ -26,12 +26,12 @@ class PortClaim(msgspec.Struct, frozen=True):
 
 def claims_of(server: OpenStackServer) -> tuple[PortClaim, ...]:
     """The claims of all ports of a server."""
-    return tuple(_claims(server, entries(server)))
+    return (*_claims(server, entries(server)), *_floating(server))
 
 
 def claims_wanted(server: OpenStackServer, seen: Seen) -> tuple[PortClaim, ...]:
-    """The claims of the ports that are missing."""
-    return tuple(_claims(server, missing_ports(server, seen)))
+    """The claims for fixed addresses of ports that are missing, and those for floating IPs."""
+    return (*_claims(server, missing_ports(server, seen)), *_floating(server))
 
 
 def _claims(server: OpenStackServer, of: Iterable[Entry]) -> Iterator[PortClaim]:
@@ -41,3 +41,11 @@ def _claims(server: OpenStackServer, of: Iterable[Entry]) -> Iterator[PortClaim]
                 name = f"{server.metadata.name}-{entry.role}-{place}"
                 path = f"{entry.path}.fixedIPs[{place}].addressFrom"
                 yield PortClaim(name, pool_reference(fixed.address_from), path)
+
+
+def _floating(server: OpenStackServer) -> Iterator[PortClaim]:
+    for entry in entries(server):
+        floating = entry.port.floating_ip
+        if floating and floating.pool_ref:
+            name = f"{server.metadata.name}-{entry.role}-floating-ip"
+            yield PortClaim(name, pool_reference(floating.pool_ref), f"{entry.path}.floatingIP.poolRef")

@@ -3,6 +3,7 @@
 
     no address  -> made with its port in the creating request -> deleted with the server
     an address  -> pointed at the port                        -> pointed nowhere
+    a pool      -> claimed, then as an address                -> pointed nowhere, the claim let go
 
 Rule: a floating IP that points at somebody else's port is never taken from it.
 """
@@ -41,13 +42,25 @@ class _Asked(msgspec.Struct, frozen=True):
     def role(self) -> str:
         return self.entry.role.replace("port", "floating-ip", 1)
 
+    @property
+    def field(self) -> str:
+        """The field that names an address or a pool."""
+        return f"{self.path}.{'poolRef' if self.wanted.pool_ref else 'address'}"
+
+    def address(self, seen: Seen) -> str | Wait | None:
+        """The address of one that exists: the given one, or what the pool gave, or why it gave none yet."""
+        if self.wanted.pool_ref is None:
+            return self.wanted.address
+        waiting = _wait("WaitingForIPAMProvider", path=self.field, message="no claim yet", after=5.0)
+        return seen.claimed.get(self.field, waiting)
+
     def there(self, seen: Seen) -> FloatingIP | None:
         """The floating IP, if it exists: ours by its mark, one of somebody else by its address."""
-        mine = seen.one(Kind.FLOATING_IP, self.role, FloatingIP)
-        if mine or not self.wanted.address:
+        mine, address = seen.one(Kind.FLOATING_IP, self.role, FloatingIP), self.address(seen)
+        if mine or not isinstance(address, str):
             return mine
         beside = (it for it in seen.beside.get(Kind.FLOATING_IP, ()) if isinstance(it, FloatingIP))
-        return next((it for it in beside if it.floating_ip_address == self.wanted.address), None)
+        return next((it for it in beside if it.floating_ip_address == address), None)
 
 
 def networks_wanted(server: OpenStackServer, seen: Seen) -> Wanted:
@@ -75,23 +88,24 @@ def leave_floating_ips(server: OpenStackServer, seen: Seen) -> Iterator[Step]:
         why = f"floating IP {item.floating_ip_address}: its server is gone"
         yield Delete(kind=Kind.FLOATING_IP, id=item.id, why=why)
     ports = {port.id for entry in entries(server) if (port := entry.seen(seen))}
-    for asked in _asked(server):
-        there = asked.there(seen)
-        if there and there.mark is None and there.port_id in ports:
-            why = f"floating IP {there.floating_ip_address} is not used any more"
-            yield Update(kind=Kind.FLOATING_IP, id=there.id, body={"port_id": None}, why=why)
+    named = {asked.wanted.address for asked in _asked(server)}
+    pooled = any(asked.wanted.pool_ref for asked in _asked(server))
+    others = (it for it in seen.beside.get(Kind.FLOATING_IP, ()) if isinstance(it, FloatingIP) and _foreign(it, seen))
+    for item in (it for it in others if it.port_id in ports):
+        if item.floating_ip_address in named or (pooled and item.mark):
+            why = f"floating IP {item.floating_ip_address} is not used any more"
+            yield Update(kind=Kind.FLOATING_IP, id=item.id, body={"port_id": None}, why=why)
 
 
 def _asked(server: OpenStackServer) -> Iterator[_Asked]:
     for entry in entries(server):
-        wanted = entry.port.floating_ip
-        if wanted and not wanted.pool_ref:
-            yield _Asked(entry, wanted)
+        if entry.port.floating_ip:
+            yield _Asked(entry, entry.port.floating_ip)
 
 
 def _makes(wanted: PortFloatingIP) -> bool:
     """Whether a floating IP is made when there is none: an address alone means one that exists."""
-    return wanted.network is not None or not wanted.address
+    return wanted.pool_ref is None and (wanted.network is not None or not wanted.address)
 
 
 def _query(wanted: PortFloatingIP) -> dict[str, str]:
@@ -122,10 +136,12 @@ def _make(server: OpenStackServer, asked: _Asked, seen: Seen) -> Step | Wait:
 def _network(asked: _Asked, seen: Seen) -> str | Wait:
     """The network to make a floating IP on."""
     if not _makes(asked.wanted):
-        message = (
-            f"no floating IP of this project has the address {asked.wanted.address}; name a network to have it made"
-        )
-        return _wait("NotFound", path=f"{asked.path}.address", message=message, after=60.0)
+        address = asked.address(seen)
+        if isinstance(address, Wait):
+            return address
+        message = f"no floating IP of this project has the address {address}"
+        told = message if asked.wanted.pool_ref else f"{message}; name a network to have it made"
+        return _wait("NotFound", path=asked.field, message=told, after=60.0)
     query, path = _query(asked.wanted), f"{asked.path}.network"
     if "id" in query:
         return query["id"]
@@ -140,14 +156,19 @@ def _point(asked: _Asked, there: FloatingIP, seen: Seen) -> Step | Wait | None:
     if there.port_id == port:
         return None
     told = f"floating IP {there.floating_ip_address} ({there.id})"
-    if there.port_id and there.mark is None:
+    if there.port_id and _foreign(there, seen):
         message = f"{told} is in use at port {there.port_id}"
-        return _wait("FloatingIPInUse", path=f"{asked.path}.address", message=message, after=LOOK_AGAIN)
+        return _wait("FloatingIPInUse", path=asked.field, message=message, after=LOOK_AGAIN)
     if (there.id, "") in seen.spoken_for:
         message = f"{told} is about to be used by another server"
-        return _wait("FloatingIPInUse", path=f"{asked.path}.address", message=message, after=LOOK_AGAIN)
+        return _wait("FloatingIPInUse", path=asked.field, message=message, after=LOOK_AGAIN)
     why = f"point {told} at port {asked.entry.name}"
     return Update(kind=Kind.FLOATING_IP, id=there.id, body={"port_id": port}, why=why, path=asked.path)
+
+
+def _foreign(there: FloatingIP, seen: Seen) -> bool:
+    """Whether a floating IP was not made for this server."""
+    return there.mark is None or there.mark.owner != seen.owner
 
 
 def _wait(reason: str, *, path: str, message: str, after: float) -> Wait:

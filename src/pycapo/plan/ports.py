@@ -52,8 +52,6 @@ def not_supported(spec: OpenStackServerSpec) -> Iterator[str]:
 def _not_supported(port: PortBody) -> Iterator[str]:
     if port.cluster_network:
         yield "clusterNetwork"
-    if port.floating_ip and port.floating_ip.pool_ref:
-        yield "floatingIP.poolRef"
 
 
 def missing_ports(server: OpenStackServer, seen: Seen) -> tuple[Entry, ...]:

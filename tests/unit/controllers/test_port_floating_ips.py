@@ -5,9 +5,13 @@ from typing import Any
 
 import pytest
 
+from builders import NAMESPACE
 from machine_stage import Stage
+from pycapo.api.capi import IPAddressClaim
+from pycapo.api.meta import API_GROUP, TypedLocalObjectReference
 from pycapo.api.ports import PortFloatingIP, PortOpts
 from pycapo.api.references import NetworkFilter, NetworkParam
+from pycapo.api.v1alpha1 import OpenStackFloatingIPPool
 from pycapo.model.kinds import Kind
 from pycapo.model.records import FloatingIP
 
@@ -159,3 +163,48 @@ def test_a_machine_without_the_quota_for_its_floating_ip_has_no_server_yet() -> 
 
     assert stage.told(stage.machine("worker-0"), "InstanceReady")[1] == "QuotaExceeded"
     assert stage.count(Kind.SERVER) == {Kind.SERVER: 0}
+
+
+POOL = TypedLocalObjectReference(api_group=API_GROUP, kind="OpenStackFloatingIPPool", name="public")
+
+
+def pooled(**spec: Any) -> Stage:
+    """A stage with a pool of floating IPs."""
+    stage = Stage()
+    wanted = {"identityRef": {"name": "cloud-config", "cloudName": "dev"}, "reclaimPolicy": "Delete", **spec}
+    meta = {"namespace": NAMESPACE, "name": "public"}
+    stage.kube.create(OpenStackFloatingIPPool.from_dict({"metadata": meta, "spec": wanted}))
+    stage.settle()
+    return stage
+
+
+def test_a_floating_ip_of_a_pool_is_claimed_for_the_port_and_given_back() -> None:
+    stage = pooled(maxIPs=1)
+    before = stage.cloud.snapshot()
+    stage.add("worker-0", PortOpts(), floating(pool_ref=POOL))
+    stage.settle()
+
+    assert [it.metadata.name for it in stage.kube.list(IPAddressClaim)] == ["worker-0-port-1-floating-ip"]
+    assert external(stage, "worker-0") == pointing(stage, "worker-0") != []
+
+    stage.delete("worker-0")
+    stage.settle()
+
+    assert stage.kube.list(IPAddressClaim) == []
+    assert stage.cloud.snapshot() == before
+
+
+def test_a_machine_waits_for_an_address_of_an_exhausted_pool_and_has_that_of_the_one_that_goes() -> None:
+    stage = pooled(maxIPs=1)
+    stage.add("worker-0", floating(pool_ref=POOL))
+    stage.settle()
+    stage.add("worker-1", floating(pool_ref=POOL))
+    stage.settle()
+    told = stage.told(stage.machine("worker-1"), "InstanceReady")
+    assert told[1] == "WaitingForIPAMProvider"
+    assert told[2].startswith("spec.ports[0].floatingIP.poolRef: IPAddressClaim worker-1-port-0-floating-ip")
+
+    stage.delete("worker-0")
+    stage.settle()
+
+    assert len(pointing(stage, "worker-1")) == 1

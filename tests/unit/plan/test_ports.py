@@ -7,14 +7,15 @@ import pytest
 
 from machines import OWNER, a_port, a_server, seen_of, the_nova_server, the_port
 from memory_world import NEUTRON
-from pycapo.api.meta import TypedLocalObjectReference
 from pycapo.api.ports import (
     AddressPair,
     BindingProfile,
     ExtraDHCPOption,
     FixedIP,
+    PortBody,
     PortFloatingIP,
     PortOpts,
+    Subport,
     ValueSpec,
 )
 from pycapo.api.references import (
@@ -316,12 +317,9 @@ def test_what_the_cloud_does_not_know_is_told_before_anything_is_made(
 
 
 def test_every_field_without_behaviour_is_named() -> None:
-    port = a_port(
-        cluster_network="storage",
-        floating_ip=PortFloatingIP(pool_ref=TypedLocalObjectReference(api_group="g", kind="k", name="n")),
-    )
+    port = a_port(subports=[Subport(segmentation_id=7, port=PortBody(cluster_network="traffic"))])
 
-    assert set(not_supported(a_server(port).spec)) == {
+    assert set(not_supported(a_server(a_port(cluster_network="storage"), port).spec)) == {
         "spec.ports[0].clusterNetwork",
-        "spec.ports[0].floatingIP.poolRef",
+        "spec.ports[1].subports[0].port.clusterNetwork",
     }
