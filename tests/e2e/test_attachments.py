@@ -38,7 +38,7 @@ def cloud(world: World) -> Iterator[Any]:
             connection.network.delete_network(network)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def machines(world: World, cloud: Any) -> Iterator[str]:
     """A namespace with a control plane machine and a worker that run."""
     for namespace in stage(world, NAME):
@@ -123,6 +123,8 @@ def test_nics_come_change_and_go_while_the_servers_stay_the_same(world: World, m
     assert ports_on(cloud, TRAFFIC) == []
     assert [server_of(world, machines, name) for name in RUNNING] == servers
     assert all(cloud.compute.get_server(server).status == "ACTIVE" for server in servers)
+    world.delete("Machine", machines, "late")
+    world.gone("OpenStackMachine", machines, "late", 120)
 
 
 def test_what_was_lost_is_put_back_once(world: World, machines: str, cloud: Any) -> None:

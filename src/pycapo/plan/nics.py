@@ -175,6 +175,8 @@ def _nic(entry: Entry, asking: OpenStackServer, seen: Seen, *, resolved: Resolve
     waits = (*_kept_from(entry, resolved, missing=port is None), *lacking)
     if waits:
         return Plan(waits=waits)
+    if port is None and record and not takes_ports(record):
+        return Plan(waits=(_busy(record, f"port {entry.name} cannot be plugged in", path=entry.path),))
     body = port_body(asking, entry, seen=seen, resolved=resolved)
     made: tuple[Step, ...] = (_make(entry, body, seen),) if port is None else ()
     mended = tuple(repair_port(entry, port, body, seen=seen)) if port else ()

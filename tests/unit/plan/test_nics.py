@@ -129,6 +129,13 @@ def test_a_server_that_takes_no_port_now_is_waited_for(status: str, task: str | 
     assert "nova-1 is " + status in plan.waits[0].message
 
 
+@pytest.mark.parametrize("status", ["BUILD", "ERROR"])
+def test_no_port_is_made_for_a_server_that_cannot_take_it(status: str) -> None:
+    plan = planned(a_wish(a_port()), status=status)
+
+    assert (plan.steps, plan.waits[0].reason) == ((), "InstanceNotReady")
+
+
 def test_a_nic_that_somebody_plugged_in_elsewhere_is_left_alone() -> None:
     plan = planned(a_wish(a_port()), the_nic(0, a_port(), device_id="other"))
 
