@@ -86,7 +86,8 @@ class Nics:
         self._again(after)
         ids = [ref for entry in nic_entries(wish, self._server) if (ref := _id(entry.ref(seen), made))]
         self.ids.extend(ids)
-        self._tell(attachment, found, self._ports(ids))
+        if wish.written or found.status != "True":
+            self._tell(attachment, found, self._ports(ids))
 
     def _look(self, wish: Wish, seen: Seen) -> Seen:
         """The picture with what a wish refers to, and with the ports that may hold the addresses that it asks for."""

@@ -141,7 +141,10 @@ def plan_nics(wish: Wish, server: OpenStackServer, seen: Seen, *, record: Server
     stale = [port for port in nics_of(seen, wish.id) if port.mark and port.mark.role not in roles]
     leaving = [take_away(port, record) for port in sorted(stale, key=lambda it: it.id)]
     if leaving:
-        return sum(leaving, Plan())  # a new NIC may want the address or the place of an old one
+        # A new NIC may want the address or the place of an old one, so it comes at the next look.
+        going = sum(leaving, Plan())
+        next_ones = (_wait("Unplugging", "NICs that replace others come next", after=0.0),)
+        return going if going.waits or not entries else going + Plan(waits=next_ones)
     asking = asking_server(wish, server)
     resolved = resolve_server(asking, as_own(wish, server, seen))
     parts = [_nic(entry, asking, seen, resolved=resolved, record=record) for entry in entries]

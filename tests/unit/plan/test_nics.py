@@ -166,6 +166,18 @@ def test_the_old_nic_goes_before_the_new_one_comes() -> None:
     assert all(isinstance(step, Delete) for step in plan.steps)
 
 
+def test_what_replaces_a_nic_that_was_just_deleted_comes_at_once() -> None:
+    """Nobody else wakes the server for it."""
+    plan = planned(a_wish(a_port(mac_address="fa:16:3e:00:00:01")), the_nic(0, a_port(), device_id=""))
+
+    assert [step.kind for step in plan.steps if isinstance(step, Delete)] == [Kind.PORT]
+    assert plan.waits[0].after == 0.0
+
+
+def test_nothing_is_waited_for_when_the_last_nic_is_deleted() -> None:
+    assert planned(a_wish(), the_nic(0, a_port(), device_id="")).waits == ()
+
+
 def test_what_differs_is_changed_in_one_request() -> None:
     port = a_port(security_groups=[SecurityGroupParam(id="sg-1")], tags=["gold"], admin_state_up=False)
 
