@@ -44,6 +44,15 @@ def test_a_status_alone_says_what_family_an_error_is_of(status: int, family: typ
     assert error.status == status
 
 
+def test_an_address_that_is_taken_is_told_apart_and_named() -> None:
+    message = "IP address 10.6.0.9 already allocated in subnet 1b5e"
+    error = refused(409, {"NeutronError": {"type": "IpAddressAlreadyAllocated", "message": message, "detail": ""}})
+
+    assert isinstance(error, errors.AddressTaken)
+    assert error.place == ("1b5e", "10.6.0.9")
+    assert errors.AddressTaken("Address in use").place is None
+
+
 QUOTAS = [
     (403, {"forbidden": {"code": 403, "message": "Quota exceeded for instances: Requested 1, but already used 10"}}),
     (403, {"forbidden": {"code": 403, "message": "Quota exceeded, too many server groups."}}),

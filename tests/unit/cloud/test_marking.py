@@ -3,10 +3,11 @@
 
 import pytest
 
-from pycapo.cloud.marking import kept_mark, marked
+from pycapo.cloud.errors import BadRequest
+from pycapo.cloud.marking import kept_mark, marked, never_borrowed
 from pycapo.model.kinds import Kind
 from pycapo.model.marks import Mark, find_mark
-from pycapo.model.records import Network
+from pycapo.model.records import Network, Port
 
 MARK = Mark("abcdefabcdef", "network")
 LONG = "Cluster API cluster " + "n" * 300
@@ -42,3 +43,20 @@ def test_what_fits_is_sent_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
 
     assert sent == {"description": f"short [{MARK.tag}]"}
     assert not capsys.readouterr().out
+
+
+USED = Mark("abcdefabcdef", "port-0", borrowed=True)
+
+
+def test_the_mark_of_what_is_only_used_may_be_taken_off() -> None:
+    port = Port(id="p", network_id="n", tags=("dc", USED.tag))
+
+    assert kept_mark(Kind.PORT, port, {"tags": ["dc"]}) == {"tags": ["dc"]}
+
+
+def test_what_is_only_used_is_never_deleted() -> None:
+    with pytest.raises(BadRequest, match="was not made by pycapo"):
+        never_borrowed(Kind.PORT, Port(id="p", network_id="n", tags=(USED.tag,)))
+
+    never_borrowed(Kind.PORT, Port(id="p", network_id="n", tags=(Mark("abcdefabcdef", "port-0").tag,)))
+    never_borrowed(Kind.PORT, None)
