@@ -5,7 +5,7 @@
     load balancer without floating IP      -> the VIP
     floating IP without load balancer      -> the floating IP; the machine's life points it at a control plane node
     fixed IP                               -> the fixed IP; who serves it is the user's business
-    an endpoint that is set already        -> stays
+    an endpoint that is set already        -> stays; a load balancer behind a name has the address that the spec says
 
 Rule: a floating IP that the user named is found by its address, pointed where it is needed and never marked or deleted.
 """
@@ -32,6 +32,9 @@ def plan_endpoint(asked: Asked, seen: Seen, ground: Ground | None, way: Way | No
         message = "the cluster network is not known yet"
         return Plan(waits=(Wait(condition=CONDITION, reason="WaitingForNetwork", message=message, after=None),))
     if asked.balancer:
+        unclear = _unclear_name(asked, seen, external)
+        if unclear is not None:
+            return Plan(waits=(unclear,))
         plan, there = plan_balancer(asked, seen, ground, way)
         if (
             there is None
@@ -140,6 +143,25 @@ def _creation(asked: Asked, external: Network | None, port: str | None) -> Step:
         body["floating_ip_address"] = wanted
     why = f"make floating IP {wanted or ''} for the API server".replace("  ", " ")
     return Create(key=key, body=body, mark=asked.mark(key.role), why=why, path=PATH)
+
+
+def _unclear_name(asked: Asked, seen: Seen, external: Network | None) -> Wait | None:
+    """What is missing when the endpoint is a DNS name: a load balancer at any other address than the name's serves nobody.
+
+    The Go provider resolves the name, and then writes the address over it; names are not resolved here."""
+    host, server = asked.endpoint_host, asked.api_server
+    made = seen.one(Kind.LOAD_BALANCER, roles.LOAD_BALANCER, LoadBalancer)
+    field, said = (
+        ("floatingIP", server.floating_ip) if _wants_address(asked, external) else ("fixedIP", server.fixed_ip)
+    )
+    if host is None or is_address(host) or made is not None or said:
+        return None
+    message = (
+        f'"{host}" is a name: say in spec.apiServer.{field} to which address it leads, so that the load balancer has it'
+    )
+    return Wait(
+        condition=CONDITION, reason="NoEndpoint", message=message, path="spec.controlPlaneEndpoint.host", after=None
+    )
 
 
 def _nowhere(asked: Asked, external: Network | None) -> Wait:

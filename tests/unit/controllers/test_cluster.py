@@ -390,7 +390,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "managedSubnets": [{"cidr": "fd00:6::/64"}],
         "apiServer": {"enableFloatingIP": False, "managedLoadBalancer": {"enabled": True}},
     },
-    "set endpoint": {"controlPlaneEndpoint": {"host": "api.example.org", "port": 443}},
+    "set endpoint": {
+        "controlPlaneEndpoint": {"host": "api.example.org", "port": 443},
+        "apiServer": {"managedLoadBalancer": {"enabled": True}, "floatingIP": "203.0.113.50"},
+    },
 }
 
 

@@ -200,3 +200,31 @@ def test_tags_of_our_floating_ip_follow_the_spec() -> None:
 
     assert isinstance(step, Update)
     assert (step.id, step.body) == ("f", {"tags": ["prod"]})
+
+
+NAMED: dict[str, Any] = {"controlPlaneEndpoint": {"host": "api.example.org", "port": 6443}}
+
+
+@pytest.mark.parametrize(("api", "field"), [({}, "floatingIP"), ({"enableFloatingIP": False}, "fixedIP")])
+def test_a_name_before_a_load_balancer_needs_the_address_it_leads_to(api: dict[str, Any], field: str) -> None:
+    plan = Case(api=BALANCED | api, **NAMED).plan
+
+    assert not plan.steps
+    assert plan.waits[0].told == (
+        f'spec.controlPlaneEndpoint.host: "api.example.org" is a name: say in spec.apiServer.{field} to which address it leads, '
+        "so that the load balancer has it"
+    )
+
+
+def test_a_name_stays_the_endpoint_of_a_load_balancer_at_the_address_that_is_said() -> None:
+    case = Case(BALANCER, found=(THEIRS,), api=BALANCED | {"floatingIP": "203.0.113.77"}, **NAMED)
+
+    assert case.step == Update(kind=Kind.FLOATING_IP, id="u", body={"port_id": "vip"}, why=case.step.why, path=PATH)
+    assert case.host == "api.example.org"
+
+
+def test_a_name_without_load_balancer_is_the_business_of_the_user() -> None:
+    case = Case(api={}, **NAMED)
+
+    assert case.plan == Plan()
+    assert case.host == "api.example.org"

@@ -127,9 +127,12 @@ BALANCERS = [
         "10.6.0.8",
     ),
     (
-        {"apiServer": {**BALANCED, "enableFloatingIP": False}, "controlPlaneEndpoint": {"host": "a.b", "port": 1}},
+        {
+            "apiServer": {**BALANCED, "enableFloatingIP": False, "fixedIP": "10.6.0.9"},
+            "controlPlaneEndpoint": {"host": "a.b", "port": 1},
+        },
         "vip_address",
-        None,
+        "10.6.0.9",
     ),
     ({"tags": ["a"]}, "tags", ["a"]),
     ({}, "vip_subnet_id", "s"),
