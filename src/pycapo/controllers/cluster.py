@@ -7,14 +7,12 @@
 Rule: one turn looks once, decides once, acts, and tells what was seen before it acted.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import ClassVar
 
 from pycapo.api.capi import CLUSTER_GROUP, CLUSTER_NAME_LABEL, MANAGED_BY_ANNOTATION, Cluster, Machine
 from pycapo.api.cluster import ClusterInitialization, OpenStackCluster, OpenStackClusterStatus
 from pycapo.api.machine import OpenStackMachine
-from pycapo.api.meta import Condition
 from pycapo.api.recorded import recorded_ids
 from pycapo.api.v1alpha1 import OpenStackServer
 from pycapo.cloud.apply import apply
@@ -22,17 +20,24 @@ from pycapo.cloud.cloud import Cloud
 from pycapo.cloud.cluster import observe_cluster
 from pycapo.cloud.errors import CloudError
 from pycapo.controllers.identity import Clouds, open_cloud
-from pycapo.controllers.telling import give_up_for_now, next_look, tell_error, tell_login, tell_steps, tell_trouble
+from pycapo.controllers.telling import (
+    give_up_for_now,
+    look_on,
+    tell_conditions,
+    tell_error,
+    tell_login,
+    tell_steps,
+    tell_trouble,
+)
 from pycapo.kube import conditions
 from pycapo.kube.controller import Watch, wish_changed
 from pycapo.kube.kube import Kube
 from pycapo.kube.life import Again, Gone, Life, Verdict
 from pycapo.kube.meta import ObjectKey, deleting
 from pycapo.model import names
-from pycapo.model.kinds import Kind
 from pycapo.model.marks import OWNER_ANNOTATION, new_owner
 from pycapo.model.seen import Seen
-from pycapo.model.steps import Create, Delete, Plan, Step
+from pycapo.model.steps import Step
 from pycapo.plan import bastion
 from pycapo.plan.asked import Asked, asked_of
 from pycapo.plan.bastion import Act, bastion_server, bastion_status, plan_bastion
@@ -93,20 +98,20 @@ class ClusterLife(Life[OpenStackCluster]):
         asked, remaining = _asked(obj), self._remaining(obj)
         if remaining:
             plan = plan_retirement(asked, Seen(owner=asked.owner), remaining)
-            _mark(obj, [ready((), 0, retiring=plan)])
-            return _next(plan)
+            tell_conditions(obj, [ready((), 0, retiring=plan)])
+            return look_on(plan)
         done: list[Step] = []
         try:
             cloud = self._cloud(obj)
             seen = observe_cluster(cloud, obj, asked.owner, lookups={})
             plan = plan_retirement(asked, seen, ())
-            _mark(obj, [ready((), 0, retiring=plan)])
+            tell_conditions(obj, [ready((), 0, retiring=plan)])
             apply(plan, cloud, done=done)
         except CloudError as error:
             return self._unable(obj, error)
         finally:
-            self._events(obj, done)
-        return Gone() if plan.settled else _next(plan)
+            tell_steps(self._kube, obj, done)
+        return Gone() if plan.settled else look_on(plan)
 
     def _act(self, obj: OpenStackCluster, cloud: Cloud, parts: Parts) -> Verdict:
         plan, generation = whole(parts), obj.metadata.generation or 0
@@ -115,11 +120,11 @@ class ClusterLife(Life[OpenStackCluster]):
         try:
             apply(plan, cloud, done=done)
         except CloudError as error:
-            _mark(obj, report(parts, generation, failure=error, stopped_at=stopped(plan, done)))
+            tell_conditions(obj, report(parts, generation, failure=error, stopped_at=stopped(plan, done)))
             return self._unable(obj, error)
         finally:
-            self._events(obj, done)
-        return _next(plan)
+            tell_steps(self._kube, obj, done)
+        return look_on(plan)
 
     def _with_bastion(self, obj: OpenStackCluster, asked: Asked, seen: Seen, parts: Parts) -> Parts:
         """Asks for the bastion's server, or for its end; its address is part of the plan."""
@@ -138,7 +143,7 @@ class ClusterLife(Life[OpenStackCluster]):
         generation = obj.metadata.generation or 0
         parts = {**parts, bastion.CONDITION: plan}
         told = report(parts, generation)
-        _mark(obj, [*told, ready(told, generation)])
+        tell_conditions(obj, [*told, ready(told, generation)])
         return parts
 
     def _bastion(self, obj: OpenStackCluster) -> OpenStackServer | None:
@@ -171,14 +176,6 @@ class ClusterLife(Life[OpenStackCluster]):
     def _unable(self, obj: OpenStackCluster, error: CloudError) -> Verdict:
         tell_error(obj, READY, error)
         return give_up_for_now(self._kube, obj, error)
-
-    def _events(self, obj: OpenStackCluster, done: Sequence[Step]) -> None:
-        """An event for each step that was taken; rules, of which there are many, are counted."""
-        rules = [step for step in done if _is_rule(step)]
-        for verb, count in Counter("Delete" if isinstance(step, Delete) else "Create" for step in rules).items():
-            message = f"{verb.lower()} {count} rules of security groups"
-            self._kube.event(obj, "Normal", f"Successful{verb}SecurityGroupRules", message)
-        tell_steps(self._kube, obj, [step for step in done if not _is_rule(step)])
 
 
 def watches(kube: Kube) -> tuple[Watch, ...]:
@@ -230,18 +227,4 @@ def _tell(obj: OpenStackCluster, asked: Asked, seen: Seen, parts: Parts) -> None
     for condition in OPTIONAL - parts.keys():
         conditions.unmark(obj, condition)
     told = report(parts, generation)
-    _mark(obj, [*told, ready(told, generation)])
-
-
-def _next(plan: Plan) -> Verdict:
-    """At once after steps, for what was made is told once it was seen; else when the waits say."""
-    return Again(0.0, plan.steps[0].why) if plan.steps else next_look(plan)
-
-
-def _mark(obj: OpenStackCluster, told: Sequence[Condition]) -> None:
-    for item in told:
-        conditions.mark(obj, item.type, status=item.status == "True", reason=item.reason, message=item.message)
-
-
-def _is_rule(step: Step) -> bool:
-    return (step.key.kind if isinstance(step, Create) else step.kind) is Kind.SECURITY_GROUP_RULE
+    tell_conditions(obj, [*told, ready(told, generation)])

@@ -27,7 +27,7 @@ from pycapo.cloud.pool import FRESH, observe_pool
 from pycapo.controllers.identity import Clouds, open_cloud
 from pycapo.controllers.telling import (
     give_up_for_now,
-    next_look,
+    look_on,
     tell_error,
     tell_login,
     tell_plan,
@@ -115,7 +115,7 @@ class PoolLife(Life[OpenStackFloatingIPPool]):
         tell_plan(obj, POOL_READY, Plan(waits=plan.rest.waits) if not retiring else whole)
         tell_ready(obj, [POOL_READY])
         tell_trouble(self._kube, obj, plan.rest)
-        return Again(0.0, whole.steps[0].why) if whole.steps else next_look(whole)
+        return look_on(whole)
 
     def _act(self, obj: OpenStackFloatingIPPool, cloud: Cloud, plan: PoolPlan, done: list[Step]) -> None:
         for grant in plan.grants:

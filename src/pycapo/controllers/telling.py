@@ -4,9 +4,11 @@
 Rule: words are born with the decision; nothing here makes up any.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from pycapo.api.meta import Condition
 from pycapo.api.v1alpha1 import OpenStackServer
 from pycapo.cloud.errors import CloudError, LoginFailed
 from pycapo.kube import conditions
@@ -33,8 +35,13 @@ TROUBLE = frozenset(
 
 def tell_plan(obj: Any, condition: str, plan: Plan) -> None:
     """Sets a condition from what is left to do: True when nothing is."""
-    told = condition_of(condition, plan, obj.metadata.generation or 0)
-    conditions.mark(obj, condition, status=told.status == "True", reason=told.reason, message=told.message)
+    tell_conditions(obj, [condition_of(condition, plan, obj.metadata.generation or 0)])
+
+
+def tell_conditions(obj: Any, told: Iterable[Condition]) -> None:
+    """Sets conditions as they were decided."""
+    for item in told:
+        conditions.mark(obj, item.type, status=item.status == "True", reason=item.reason, message=item.message)
 
 
 def tell_routing(obj: OpenStackServer, seen: Seen) -> None:
@@ -71,8 +78,14 @@ def tell_ready(obj: Any, types: Iterable[str]) -> None:
 
 
 def tell_steps(kube: Kube, obj: Any, steps: Sequence[Step]) -> None:
-    """An event for each step that was taken, in its own words."""
+    """An event for each step that was taken, in its own words; rules, of which there are many, are counted."""
+    rules = [step for step in steps if _kind(step) is Kind.SECURITY_GROUP_RULE]
+    for verb, count in Counter(_verb(step) for step in rules).items():
+        message = f"{verb.lower()} {count} rules of security groups"
+        kube.event(obj, "Normal", f"Successful{verb}SecurityGroupRules", message)
     for step in steps:
+        if _kind(step) is Kind.SECURITY_GROUP_RULE:
+            continue
         kube.event(obj, "Normal", f"Successful{_verb(step)}{_camel(_kind(step))}", step.why)
 
 
@@ -90,6 +103,11 @@ def next_look(plan: Plan) -> Verdict:
     if after:
         return Again(min(after), plan.waits[0].told)
     return Again(0.0, plan.steps[0].why) if plan.steps else Settled()
+
+
+def look_on(plan: Plan) -> Verdict:
+    """At once after steps, for what was made is told once it was seen; else when the waits say."""
+    return Again(0.0, plan.steps[0].why) if plan.steps else next_look(plan)
 
 
 def _kind(step: Step) -> Kind:
