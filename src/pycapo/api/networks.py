@@ -7,6 +7,8 @@ from pycapo.api.meta import Condition
 from pycapo.api.record import Int32, Record, Rule, described
 from pycapo.api.references import Filter, NetworkParam, OneOf, QosPolicyParam
 
+Ipv6Mode = Literal["slaac", "dhcpv6-stateful", "dhcpv6-stateless"]
+
 
 class AllocationPool(Record, kw_only=True):
     """Addresses of a subnet that Neutron hands out."""
@@ -38,6 +40,12 @@ class NamedSubnet(Record, kw_only=True):
     ] = None
     host_routes: Annotated[list[HostRoute] | None, described("Routes that guests learn.", list_type="atomic")] = None
     enable_dhcp: Annotated[bool | None, described("Serve DHCP; true by default.")] = None
+    ipv6_address_mode: Annotated[
+        Ipv6Mode | None, described("How guests get an IPv6 address: slaac, dhcpv6-stateful or dhcpv6-stateless.")
+    ] = None
+    ipv6_ra_mode: Annotated[
+        Ipv6Mode | None, described("How the router advertises an IPv6 subnet; the same values.")
+    ] = None
 
 
 class ProviderSegment(Record, kw_only=True):

@@ -220,6 +220,9 @@ def _tell(obj: OpenStackCluster, asked: Asked, seen: Seen, parts: Parts) -> None
     """Writes what was seen into status and spec, and what is still to be done into conditions."""
     generation = obj.metadata.generation or 0
     obj.status = status_of(asked, seen, obj.status or OpenStackClusterStatus())
+    for network in obj.status.networks or ():
+        if network.condition and not network.condition.last_transition_time:
+            network.condition.last_transition_time = conditions.now()
     if complete(parts):
         obj.spec.control_plane_endpoint = endpoint_host(asked, seen) or obj.spec.control_plane_endpoint
         if obj.spec.control_plane_endpoint is not None:

@@ -10,7 +10,7 @@ Rule: everything about the server itself is the server's life; what this one tel
 from typing import ClassVar
 
 from pycapo.api.capi import Cluster, Machine
-from pycapo.api.cluster import NetworkStatusWithSubnets, OpenStackCluster
+from pycapo.api.cluster import OpenStackCluster
 from pycapo.api.machine import OpenStackMachine, OpenStackMachineStatus
 from pycapo.api.meta import ObjectMeta
 from pycapo.api.v1alpha1 import OpenStackServer
@@ -210,8 +210,10 @@ def _named(obj: OpenStackCluster, name: str) -> Cluster:
 
 
 def _matters(old: OpenStackCluster, new: OpenStackCluster) -> bool:
-    return provisioned(old) != provisioned(new) or wish_changed(old, new) or _ground(old) != _ground(new)
+    return provisioned(old) != provisioned(new) or wish_changed(old, new) or _grounds(old) != _grounds(new)
 
 
-def _ground(cluster: OpenStackCluster) -> NetworkStatusWithSubnets | None:
-    return cluster.status.network if cluster.status else None
+def _grounds(cluster: OpenStackCluster) -> tuple[object, ...]:
+    """What a machine's ports may stand on: the cluster network, and the named networks that are there."""
+    status = cluster.status
+    return (status.network, [(item.name, item.id) for item in status.networks or ()]) if status else ()

@@ -37,6 +37,7 @@ class Network(Record, frozen=True, kw_only=True):
     shared: bool = False
     external: bool = msgspec.field(name="router:external", default=False)
     port_security_enabled: bool | None = None
+    qos_policy_id: str | None = None
     subnets: tuple[str, ...] = ()
 
 

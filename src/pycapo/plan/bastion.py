@@ -26,7 +26,7 @@ from pycapo.model.seen import Seen
 from pycapo.model.steps import Create, Delete, Key, Plan, Step, Update, Wait
 from pycapo.plan import roles
 from pycapo.plan.asked import Asked
-from pycapo.plan.machine import server_spec
+from pycapo.plan.machine import network_waits, server_spec
 
 CONDITION = "BastionReady"
 PATH = "spec.bastion.floatingIP"
@@ -127,7 +127,10 @@ def _missing(asked: Asked, cluster: OpenStackCluster) -> str:
         return "the cluster network is not known yet"
     if asked.spec.managed_security_groups is not None and status.bastion_security_group is None:
         return "the security group of the bastion is not known yet"
-    return "" if asked.spec.bastion and asked.spec.bastion.spec else "spec.bastion.spec is missing"
+    if asked.spec.bastion is None or asked.spec.bastion.spec is None:
+        return "spec.bastion.spec is missing"
+    waits = network_waits(OpenStackMachine(metadata=ObjectMeta(name=""), spec=asked.spec.bastion.spec), cluster)
+    return next((wait.told for wait in waits), "")
 
 
 def _changed(server: OpenStackServer, wanted: OpenStackServer) -> bool:

@@ -13,14 +13,13 @@ from pycapo.model.kinds import Kind
 from pycapo.model.records import LoadBalancer, Network, Port, Record, Router, SecurityGroup, Subnet
 from pycapo.model.seen import Seen
 from pycapo.model.steps import Delete, Key, Plan, Step, Wait
-from pycapo.plan import balancer, endpoint, network, roles, router, security, zones
+from pycapo.plan import balancer, endpoint, named_networks, network, roles, router, security, zones
 from pycapo.plan.asked import Asked, kept
 from pycapo.plan.report import Parts
 
 SHOWN = 5
 BASTION = "BastionReady"
-NAMED_NETWORKS = "NamedNetworksReady"
-OPTIONAL = frozenset({NAMED_NETWORKS, zones.CONDITION})
+OPTIONAL = frozenset({named_networks.CONDITION, zones.CONDITION})
 """Conditions that are there only while the spec asks for what they tell of."""
 HARMLESS = frozenset({"NotUsed", "NotSupported"})
 """Reasons of waits that tell of something and keep nothing from working."""
@@ -50,30 +49,21 @@ def plan_cluster(asked: Asked, seen: Seen) -> Parts:
         parts[balancer.CONDITION] = endpoint.plan_endpoint(asked, seen, ground, way, external)
     if asked.spec.control_plane_availability_zones:
         parts[zones.CONDITION] = zones.plan_zones(asked, seen)
-    return parts | _not_yet(asked)
+    named = sum((each.plan for each in named_networks.plan_named(asked, seen, way)), Plan())
+    leaving = named_networks.plan_unnamed(asked, seen)
+    if asked.spec.networks or not leaving.settled:
+        parts[named_networks.CONDITION] = named + leaving
+    return parts
 
 
 def complete(parts: Parts) -> bool:
     """Whether machines can join: all that they need was seen."""
-    needed = [part for condition, part in parts.items() if condition not in (BASTION, NAMED_NETWORKS)]
+    needed = [part for condition, part in parts.items() if condition not in (BASTION, named_networks.CONDITION)]
     return not any(part.steps or any(wait.reason not in HARMLESS for wait in part.waits) for part in needed)
 
 
 def _waiting(condition: str, message: str) -> Plan:
     return Plan(waits=(Wait(condition=condition, reason="WaitingForNetwork", message=message, after=None),))
-
-
-def _not_yet(asked: Asked) -> dict[str, Plan]:
-    """Fields that this version does not act on: said, never passed over in silence."""
-    parts: dict[str, Plan] = {}
-    if asked.spec.networks:
-        parts[NAMED_NETWORKS] = _unsupported(NAMED_NETWORKS, "spec.networks", "named networks")
-    return parts
-
-
-def _unsupported(condition: str, path: str, what: str) -> Plan:
-    message = f"{what}: this version does not act on it yet"
-    return Plan(waits=(Wait(condition=condition, reason="NotYetSupported", message=message, path=path, after=None),))
 
 
 def plan_retirement(asked: Asked, seen: Seen, remaining: Sequence[str]) -> Plan:

@@ -3,6 +3,7 @@
 
 from collections.abc import Iterator, Mapping
 
+from pycapo.api.networks import NamedNetwork
 from pycapo.api.references import NetworkParam
 from pycapo.model.kinds import Kind
 from pycapo.plan import balancer, bastion, endpoint
@@ -41,6 +42,16 @@ def _network(asked: Asked) -> Iterator[tuple[str, Lookup]]:
         yield f"spec.subnets[{index}]", (Kind.SUBNET, query_of(subnet))
     if spec.primary_subnet:
         yield "spec.primarySubnet", (Kind.SUBNET, query_of(spec.primary_subnet))
+    for index, named in enumerate(spec.networks or ()):
+        yield from _named(f"spec.networks[{index}]", named)
+
+
+def _named(path: str, named: NamedNetwork) -> Iterator[tuple[str, Lookup]]:
+    if named.network:
+        yield f"{path}.network", (Kind.NETWORK, query_of(named.network))
+    policy = named.managed.qos_policy if named.managed else None
+    if policy and not policy.id:
+        yield f"{path}.managed.qosPolicy", (Kind.QOS_POLICY, query_of(policy))
 
 
 def _router(asked: Asked) -> Iterator[tuple[str, Lookup]]:

@@ -134,6 +134,48 @@ def machine_waits(machine: OpenStackMachine, cluster: OpenStackCluster, capi_mac
     if not (bootstrap and bootstrap.data_secret_name):
         message = f"Machine {capi_machine.metadata.name} has no bootstrap data yet"
         yield _wait("WaitingForBootstrapData", message, path="spec.bootstrap.dataSecretName")
+    yield from network_waits(machine, cluster)
+
+
+def network_waits(machine: OpenStackMachine, cluster: OpenStackCluster) -> Iterator[Wait]:
+    """The named networks of the cluster that a machine's ports name and that are not there yet."""
+    ready = _named_networks(cluster)
+    declared = [network.name for network in cluster.spec.networks or ()]
+    for path, port in _named_entries(machine):
+        name = port.cluster_network or ""
+        if name in declared and name not in ready:
+            message = f'network "{name}" of OpenStackCluster {cluster.metadata.name} is not there yet'
+            yield _wait("WaitingForNetwork", message + _told(name, cluster), path=path)
+        elif name not in declared:
+            message = f'no network "{name}" in spec.networks of OpenStackCluster {cluster.metadata.name}'
+            yield _wait("WaitingForNetwork", f"{message} ({', '.join(declared) or 'it names none'})", path=path)
+
+
+def _named_networks(cluster: OpenStackCluster) -> dict[str, str]:
+    """The ids of the named networks that are there, by name."""
+    known = (cluster.status.networks if cluster.status else None) or ()
+    usable = {item.name: item.id for item in known if item.condition and item.condition.status == "True"}
+    return {name: id for name, id in usable.items() if id}
+
+
+def _told(name: str, cluster: OpenStackCluster) -> str:
+    """What the cluster tells of a named network."""
+    known = (cluster.status.networks if cluster.status else None) or ()
+    told = next((item.condition.message for item in known if item.name == name and item.condition), "")
+    return f": {told}" if told else ""
+
+
+def _named_entries(machine: OpenStackMachine) -> Iterator[tuple[str, PortBody]]:
+    """The ports, and subports, that name a network of the cluster, by their field path."""
+    own = machine.spec.ports or ()
+    entries = [*((f"spec.ports[{i}]", port) for i, port in enumerate(own))]
+    entries += [(f"spec.additionalPorts[{i}]", port) for i, port in enumerate(machine.spec.additional_ports or ())]
+    for path, port in entries:
+        if port.cluster_network:
+            yield f"{path}.clusterNetwork", port
+        for place, subport in enumerate(port.subports or ()):
+            if subport.port.cluster_network:
+                yield f"{path}.subports[{place}].port.clusterNetwork", subport.port
 
 
 def complete_ports(
@@ -150,6 +192,8 @@ def complete_ports(
 def _complete(port: PortBody, machine: OpenStackMachine, cluster: OpenStackCluster, *, group: str | None) -> None:
     """Puts the network, the groups and the external network into an entry that it means by saying nothing."""
     status = cluster.status
+    if port.cluster_network and port.cluster_network in (named := _named_networks(cluster)):
+        port.network, port.cluster_network = NetworkParam(id=named[port.cluster_network]), None
     if _implicit(port) and status and status.network:
         port.network = NetworkParam(id=status.network.id)
         port.fixed_ips = port.fixed_ips or _cluster_addresses(cluster)

@@ -8,15 +8,14 @@ from collections.abc import Iterator
 
 import msgspec
 
-from pycapo.api.ports import PortBody
-from pycapo.api.v1alpha1 import OpenStackServer, OpenStackServerSpec
+from pycapo.api.v1alpha1 import OpenStackServer
 from pycapo.model.kinds import Kind
 from pycapo.model.marks import Mark
 from pycapo.model.records import Trunk
 from pycapo.model.seen import Seen
 from pycapo.model.steps import Create, Key, Step, Wait
 from pycapo.plan.capabilities import extension_waits
-from pycapo.plan.entries import Entry, entries, entry_at, port_path, port_tags, trunk_role, wants_trunk
+from pycapo.plan.entries import Entry, entries, entry_at, port_tags, trunk_role, wants_trunk
 from pycapo.plan.port_body import given, port_body
 from pycapo.plan.references import INSTANCE_READY, Resolved
 from pycapo.plan.subports import subport_waits, subports
@@ -37,21 +36,12 @@ def contradictions(entry: Entry) -> Iterator[Wait]:
         return
     if port.enable_port_security is False and port.security_groups:
         yield invalid(f"{path}.securityGroups", "security groups need port security, which the entry switches off")
-    if port.network is None and not any(fixed.subnet for fixed in port.fixed_ips or ()):
-        yield invalid(f"{path}.network", "neither a network nor a fixed IP with a subnet says where the port belongs")
-
-
-def not_supported(spec: OpenStackServerSpec) -> Iterator[str]:
-    """The fields that this version does not act on."""
-    for index, port in enumerate(spec.ports):
-        yield from (f"{port_path(index)}.{field}" for field in _not_supported(port))
-        for place, subport in enumerate(port.subports or ()):
-            yield from (f"{port_path(index)}.subports[{place}].port.{it}" for it in _not_supported(subport.port))
-
-
-def _not_supported(port: PortBody) -> Iterator[str]:
     if port.cluster_network:
-        yield "clusterNetwork"
+        yield invalid(
+            f"{path}.clusterNetwork", "only ports of machines can name a network of their cluster; give network"
+        )
+    elif port.network is None and not any(fixed.subnet for fixed in port.fixed_ips or ()):
+        yield invalid(f"{path}.network", "neither a network nor a fixed IP with a subnet says where the port belongs")
 
 
 def missing_ports(server: OpenStackServer, seen: Seen) -> tuple[Entry, ...]:

@@ -19,6 +19,21 @@ def subnet(index: int) -> str:
     return f"subnet-{index}"
 
 
+def named_network(name: str) -> str:
+    """The role of a network of `spec.networks`."""
+    return f"net.{name}"
+
+
+def named_subnet(network: str, subnet: str) -> str:
+    """The role of a subnet of a network of `spec.networks`; no name of a network has a dot."""
+    return f"net.{network}.{subnet}"
+
+
+def is_named(role: str) -> bool:
+    """Whether a role is that of a named network or one of its subnets."""
+    return role.startswith("net.")
+
+
 def interface(index: int) -> str:
     """The role of the router interface in the subnet with this place."""
     return f"interface-{index}"

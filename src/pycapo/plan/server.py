@@ -24,7 +24,7 @@ from pycapo.plan.fixed_addresses import LOOK_AGAIN, PASSING, differing, resolve_
 from pycapo.plan.plugging import repair_ports
 from pycapo.plan.port_floating_ips import floating_ips, leave_floating_ips
 from pycapo.plan.port_repair import TAG_EXTENSION, repair_pairs, retag
-from pycapo.plan.ports import create_ports, create_trunks, missing_ports, not_supported, port_waits
+from pycapo.plan.ports import create_ports, create_trunks, missing_ports, port_waits
 from pycapo.plan.references import INSTANCE_READY, Resolved
 from pycapo.plan.routes import lacks_ports, metadata, route_waits, size_waits, user_data
 from pycapo.plan.subports import join_subports
@@ -100,7 +100,7 @@ def make_server(server: OpenStackServer, seen: Seen) -> Plan:
     ports = (*port_waits(server, seen), *existing_waits(server, seen))
     floating = floating_ips(server, seen)
     data = (*user_data_waits(server, seen), *route_waits(server, seen), *size_waits(server, seen))
-    waits = (*_unsupported(server), *ports, *resolved.waits, *floating.waits, *data)
+    waits = (*ports, *resolved.waits, *floating.waits, *data)
     if waits:
         return Plan(waits=waits)
     volumes = tuple(create_volumes(server, seen, resolved))
@@ -275,13 +275,6 @@ def _leave(port: Port) -> Step:
 
 def _take_over(kind: Kind, record: Record, body: dict[str, Any]) -> Update:
     return Update(kind=kind, id=record.id, body=body, why=f"{kind} {record.name} was made by the Go provider: mark it")
-
-
-def _unsupported(server: OpenStackServer) -> Iterator[Wait]:
-    fields = tuple(not_supported(server.spec))
-    if fields:
-        message = f"this version does not act on {', '.join(fields)}; nothing is made while they are set"
-        yield _wait("NotYetSupported", message, after=None)
 
 
 def _deleted(id: str) -> Wait:

@@ -18,13 +18,15 @@ from pycapo.api.cluster import (
 )
 from pycapo.api.cluster import LoadBalancer as LoadBalancerStatus
 from pycapo.api.cluster import Router as RouterStatus
+from pycapo.api.networks import NamedNetworkStatus
 from pycapo.api.networks import Subnet as SubnetStatus
 from pycapo.model.kinds import Kind
 from pycapo.model.marks import parse_mark
 from pycapo.model.records import Listener, LoadBalancer, Network, Record, SecurityGroup, Subnet
 from pycapo.model.seen import Seen
-from pycapo.plan import balancer, endpoint, network, roles, router, security
+from pycapo.plan import balancer, endpoint, named_networks, network, roles, router, security
 from pycapo.plan.asked import Asked
+from pycapo.plan.report import condition_of
 
 
 def status_of(asked: Asked, seen: Seen, before: OpenStackClusterStatus) -> OpenStackClusterStatus:
@@ -37,6 +39,7 @@ def status_of(asked: Asked, seen: Seen, before: OpenStackClusterStatus) -> OpenS
         before,
         network=_network(ground) or before.network,
         external_network=before.external_network if leading.waits else _external(external),
+        networks=_named(asked, seen, way, before) or None,
         router=_router(way) if way is None or way.record else before.router,
         api_server_managed_load_balancer=_balancer(asked, seen, ground),
         failure_domains=failure_domains(asked, seen) or before.failure_domains,
@@ -81,6 +84,24 @@ def _network(ground: network.Ground | None) -> NetworkStatusWithSubnets | None:
     return NetworkStatusWithSubnets(
         name=record.name or record.id, id=record.id, tags=_tags(record), subnets=subnets or None
     )
+
+
+def _named(
+    asked: Asked, seen: Seen, way: router.Way | None, before: OpenStackClusterStatus
+) -> list[NamedNetworkStatus]:
+    """The named networks as they were seen; what is missing has no id, so that no machine is told of it."""
+    known = {item.name: item for item in before.networks or ()}
+    told = []
+    for named in named_networks.plan_named(asked, seen, way):
+        condition, old = condition_of("Ready", named.plan, 0), known.get(named.name)
+        if old and old.condition and old.condition.status == condition.status:
+            condition = msgspec.structs.replace(condition, last_transition_time=old.condition.last_transition_time)
+        record = named.record
+        subnets = [_subnet(item) for item in named.subnets] or None
+        told.append(
+            NamedNetworkStatus(name=named.name, id=record.id if record else None, subnets=subnets, condition=condition)
+        )
+    return told
 
 
 def _subnet(record: Subnet) -> SubnetStatus:

@@ -13,7 +13,6 @@ from pycapo.api.rules.kinds import KINDS
 from pycapo.api.v1alpha1 import OpenStackServer
 from pycapo.api.v1beta2 import OpenStackMachineTemplate
 from pycapo.plan.machine import server_spec
-from pycapo.plan.ports import not_supported
 from pycapo.plan.routes import needs_facts, route_waits
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "several-nics.yaml"
@@ -29,7 +28,6 @@ def test_the_example_is_valid_and_everything_in_it_is_acted_on() -> None:
     server = OpenStackServer(metadata=ObjectMeta(name="edge-0"), spec=spec)
 
     assert not list(rules.check(document))
-    assert not list(not_supported(spec))
     assert needs_facts(server)
     assert not list(route_waits(server, seen_of()))
     assert [port.default_route for port in spec.ports] == [None, None, True]

@@ -117,13 +117,14 @@ def test_an_unclear_external_network_holds_up_router_and_endpoint_but_not_the_ne
 
 
 def test_fields_without_behaviour_are_told() -> None:
-    spec: dict[str, Any] = {"networks": [{"name": "storage", "network": {"id": "x"}}]}
+    carved = {"subnets": [{"name": "v4", "from": ["10.64.0.0/16"], "prefixLength": 28}]}
+    spec: dict[str, Any] = {"networks": [{"name": "own", "perMachine": carved}]}
 
     parts = plan_cluster(asked(**spec), a_picture(found=FOUND))
 
     assert (
         parts["NamedNetworksReady"].waits[0].told
-        == "spec.networks: named networks: this version does not act on it yet"
+        == "spec.networks[0].perMachine: a network for each machine: this version does not act on it yet"
     )
 
 

@@ -35,7 +35,6 @@ from pycapo.model.records import Network, QosPolicy, SecurityGroup, Subnet, Trun
 from pycapo.model.seen import Seen
 from pycapo.model.steps import Create, Key, Update
 from pycapo.plan.entries import wants_trunk
-from pycapo.plan.ports import not_supported
 from pycapo.plan.server import plan_server
 
 
@@ -316,10 +315,13 @@ def test_what_the_cloud_does_not_know_is_told_before_anything_is_made(
     )
 
 
-def test_every_field_without_behaviour_is_named() -> None:
+def test_a_network_of_a_cluster_is_nothing_that_a_server_knows() -> None:
     port = a_port(subports=[Subport(segmentation_id=7, port=PortBody(cluster_network="traffic"))])
 
-    assert set(not_supported(a_server(a_port(cluster_network="storage"), port).spec)) == {
+    plan = plan_server(a_server(a_port(cluster_network="storage"), port), seen_of())
+
+    assert (plan.steps, {wait.reason for wait in plan.waits}) == ((), {"InvalidMachineSpec"})
+    assert [wait.path for wait in plan.waits] == [
         "spec.ports[0].clusterNetwork",
         "spec.ports[1].subports[0].port.clusterNetwork",
-    }
+    ]

@@ -140,16 +140,6 @@ def test_an_image_object_is_waited_for_and_then_used() -> None:
     assert made(after, Kind.SERVER).body["imageRef"] == "image-9"
 
 
-def test_fields_that_are_not_done_yet_are_told_by_path_and_nothing_is_made() -> None:
-    port = a_port(cluster_network="storage")
-
-    plan = plan_server(a_server(a_port(), port), seen_of())
-
-    (wait,) = plan.waits
-    assert (plan.steps, wait.reason, wait.condition) == ((), "NotYetSupported", "InstanceReady")
-    assert "spec.ports[1].clusterNetwork" in wait.message
-
-
 def test_a_port_that_exists_already_is_used_and_not_made_again() -> None:
     plan = plan_server(a_server(a_port(), a_port()), seen_of(the_port(0)))
 

@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whole lives of named networks, and of machines that stand on them."""
+
+from typing import Any
+
+import msgspec
+
+from builders import NAME, NAMESPACE
+from machine_stage import Stage
+from pycapo.api.capi import Machine
+from pycapo.api.cluster import OpenStackCluster
+from pycapo.api.ports import PortOpts
+from pycapo.model.kinds import Kind
+from pycapo.model.records import Network, Port, Subnet
+
+V4 = {"name": "v4", "cidr": "10.11.0.0/24"}
+V6 = {"name": "v6", "cidr": "fd00:11::/64", "ipv6AddressMode": "slaac", "ipv6RAMode": "slaac"}
+TRAFFIC = {"name": "traffic", "managed": {"subnets": [V4, V6], "router": "Cluster", "mtu": 1400, "tags": ["fast"]}}
+TITLE = f"k8s-clusterapi-cluster-{NAMESPACE}-{NAME}-traffic"
+
+
+def cluster_of(stage: Stage) -> OpenStackCluster:
+    found = stage.kube.get(OpenStackCluster, NAMESPACE, NAME)
+    assert found is not None
+    return found
+
+
+def change(stage: Stage, *networks: dict[str, Any]) -> None:
+    document = cluster_of(stage).to_dict()
+    document["spec"]["networks"] = list(networks)
+    stage.kube.patch(cluster_of(stage), OpenStackCluster.from_dict(document))
+
+
+def told(stage: Stage) -> tuple[str, str, str]:
+    return stage.told(cluster_of(stage), "NamedNetworksReady")
+
+
+def the_network(stage: Stage, name: str = TITLE) -> Network:
+    (found,) = [it for it in stage.cloud.all(Kind.NETWORK) if it.name == name]
+    assert isinstance(found, Network)
+    return found
+
+
+def subnets(stage: Stage) -> dict[str, Subnet]:
+    network = the_network(stage).id
+    found = [it for it in stage.cloud.all(Kind.SUBNET) if isinstance(it, Subnet) and it.network_id == network]
+    return {(it.name or "").removeprefix(f"{TITLE}-"): it for it in found}
+
+
+def joined(stage: Stage) -> set[str]:
+    ports = [it for it in stage.cloud.all(Kind.PORT) if isinstance(it, Port) and "router_interface" in it.device_owner]
+    return {address.subnet_id for port in ports for address in port.fixed_ips}
+
+
+def ports_on(stage: Stage, network: str) -> list[Port]:
+    ports = [it for it in stage.cloud.all(Kind.PORT) if isinstance(it, Port)]
+    return [it for it in ports if it.network_id == network and not it.device_owner.startswith("network:")]
+
+
+def test_a_managed_network_is_made_with_all_its_subnets_and_joins_the_router() -> None:
+    stage = Stage(networks=[TRAFFIC])
+
+    network, made = the_network(stage), subnets(stage)
+    assert (network.mtu, set(made), told(stage)[0]) == (1400, {"v4", "v6"}, "True")
+    assert (made["v4"].cidr, made["v6"].ip_version) == ("10.11.0.0/24", 6)
+    assert {it.id for it in made.values()} < joined(stage)
+    status = cluster_of(stage).status
+    assert status is not None
+    (shown,) = status.networks or ()
+    assert (shown.name, shown.id, len(shown.subnets or ())) == ("traffic", network.id, 2)
+    assert shown.condition is not None
+    assert (shown.condition.status, shown.condition.last_transition_time != "") == ("True", True)
+
+
+def test_a_machine_waits_for_a_network_that_the_cluster_does_not_name_yet_and_goes_on_by_itself() -> None:
+    stage = Stage()
+    stage.add("worker-0", PortOpts(), PortOpts(cluster_network="traffic"))
+    stage.settle()
+    before = stage.told(stage.machine("worker-0"), "InstanceReady")
+
+    change(stage, TRAFFIC)
+    stage.settle()
+
+    assert before[:2] == ("False", "WaitingForNetwork")
+    assert 'spec.ports[1].clusterNetwork: no network "traffic" in spec.networks' in before[2]
+    assert stage.told(stage.machine("worker-0"), "InstanceReady")[0] == "True"
+    assert len(ports_on(stage, the_network(stage).id)) == 1
+
+
+def test_a_cluster_with_named_networks_and_machines_leaves_nothing() -> None:
+    stage = Stage(settled=False)
+    before = stage.cloud.snapshot()
+    change(stage, TRAFFIC, {"name": "apart", "managed": {"subnets": [{"name": "a", "cidr": "10.12.0.0/24"}]}})
+    stage.settle()
+    stage.add("worker-0", PortOpts(), PortOpts(cluster_network="traffic"), PortOpts(cluster_network="apart"))
+    stage.settle()
+
+    stage.delete("worker-0")
+    stage.settle()
+    stage.kube.delete(OpenStackCluster, NAMESPACE, NAME)
+    forget_machines(stage)
+    stage.settle()
+
+    assert stage.cloud.snapshot() == before
+
+
+def forget_machines(stage: Stage) -> None:
+    for machine in stage.kube.list(Machine):
+        stage.kube.delete(Machine, NAMESPACE, machine.metadata.name)
+
+
+def test_what_is_lost_or_changed_out_of_band_is_put_back_once() -> None:
+    stage = Stage(networks=[TRAFFIC])
+    lost = subnets(stage)["v4"].id
+    (port,) = [it for it in stage.cloud.all(Kind.PORT) if isinstance(it, Port) and lost in str(it.fixed_ips)]
+    stage.cloud.delete(Kind.ROUTER_INTERFACE, port.id, parent=port.device_id)
+    stage.cloud.delete(Kind.SUBNET, lost)
+    stage.cloud.update(Kind.NETWORK, the_network(stage).id, {"mtu": 1300})
+    stage.settle()
+
+    assert set(subnets(stage)) == {"v4", "v6"}
+    assert {it.id for it in subnets(stage).values()} < joined(stage)
+    assert the_network(stage).mtu == 1400
+
+
+def test_what_neutron_can_change_is_changed_in_place() -> None:
+    stage = Stage(networks=[TRAFFIC])
+    before = the_network(stage).id, subnets(stage)["v4"].id
+    routes = [{"destination": "10.99.0.0/16", "nextHop": "10.11.0.9"}]
+    v4 = {**V4, "dnsNameservers": ["9.9.9.9"], "hostRoutes": routes, "gateway": "None", "enableDHCP": False}
+
+    change(stage, {"name": "traffic", "managed": {"subnets": [v4], "mtu": 1420}})
+    stage.settle()
+
+    after = subnets(stage)
+    assert (the_network(stage).id, after["v4"].id) == before
+    assert the_network(stage).mtu == 1420
+    assert (list(after), after["v4"].gateway_ip, after["v4"].enable_dhcp) == (["v4"], None, False)
+    assert (after["v4"].dns_nameservers, after["v4"].host_routes[0].nexthop) == (("9.9.9.9",), "10.11.0.9")
+    assert after["v4"].id not in joined(stage)
+
+
+def test_a_network_taken_out_of_the_spec_goes_when_its_last_port_went() -> None:
+    stage = Stage(networks=[TRAFFIC])
+    stage.add("worker-0", PortOpts(), PortOpts(cluster_network="traffic"))
+    stage.settle()
+    change(stage)
+    stage.settle()
+    there, waiting = the_network(stage).id, told(stage)
+
+    stage.delete("worker-0")
+    stage.settle()
+    stage.settle()
+
+    assert (waiting[:2], "worker-0" in waiting[2]) == (("False", "WaitingForPorts"), True)
+    assert there not in {it.id for it in stage.cloud.all(Kind.NETWORK)}
+    assert told(stage) == ("", "", "")
+
+
+def test_a_network_that_exists_is_used_and_never_changed() -> None:
+    stage = Stage(settled=False)
+    (theirs,) = stage.cloud.create(Kind.NETWORK, [{"name": "dc-storage", "mtu": 9000}], marks=[None])
+    stage.cloud.create(Kind.SUBNET, [{"network_id": theirs.id, "cidr": "10.20.0.0/24", "ip_version": 4}], marks=[None])
+    change(stage, {"name": "storage", "network": {"filter": {"name": "dc-storage"}}})
+    stage.settle()
+    stage.add("worker-0", PortOpts(), PortOpts(cluster_network="storage"))
+    stage.settle()
+    used = len(ports_on(stage, theirs.id))
+    change(stage)
+    stage.settle()
+
+    assert used == 1
+    assert the_network(stage, "dc-storage") == msgspec.structs.replace(
+        theirs, subnets=the_network(stage, "dc-storage").subnets
+    )
+
+
+def test_a_network_that_nobody_has_is_told_and_found_when_it_comes() -> None:
+    stage = Stage(networks=[{"name": "storage", "network": {"filter": {"name": "dc-storage"}}}])
+    stage.add("worker-0", PortOpts(), PortOpts(cluster_network="storage"))
+    stage.settle()
+
+    status, reason, message = told(stage)
+    waiting = stage.told(stage.machine("worker-0"), "InstanceReady")
+
+    assert (status, reason) == ("False", "NotFound")
+    assert message == 'spec.networks[0].network: no network matches name "dc-storage"'
+    assert 'no network matches name "dc-storage"' in waiting[2]
+
+
+def test_a_killed_process_makes_nothing_twice() -> None:
+    for steps in range(1, 9):
+        stage = Stage(settled=False, networks=[TRAFFIC])
+        for _ in range(steps):
+            stage.turn(OpenStackCluster, NAME)
+            stage.restart()
+        stage.settle()
+
+        assert len([it for it in stage.cloud.all(Kind.NETWORK) if it.name == TITLE]) == 1
+        assert len(subnets(stage)) == 2
+
+
+def test_provider_attributes_and_policies_go_into_the_creation() -> None:
+    stage = Stage()
+    provider = {"networkType": "vlan", "physicalNetwork": "physnet1", "segmentationID": 101}
+    managed = {"subnets": [V4], "provider": provider, "enablePortSecurity": False, "qosPolicy": {"id": "gold"}}
+    change(stage, {"name": "traffic", "managed": managed})
+    stage.settle()
+
+    network = the_network(stage)
+    assert (network.port_security_enabled, network.qos_policy_id) == (False, "gold")
