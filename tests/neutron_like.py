@@ -18,7 +18,7 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -139,18 +139,20 @@ class NeutronLike:
         self._started.append(process)
         return process
 
-    def reached(self, addresses: Iterable[str], *, port: int = PORT, patience: float = 2.5) -> list[str]:
+    def reached(self, addresses: Iterable[str], *, port: int = PORT, patience: float = 1.6) -> list[str]:
         """Which of the addresses answer a client outside when all are asked at the same time."""
         asked = [sys.executable, "-c", CLIENTS, str(port), str(patience), *addresses]
         found: list[str] = json.loads(self.run("out", *asked))
         return found
 
-    def reached_soon(self, addresses: Sequence[str], *, within: float = 15.0) -> list[str]:
-        """The same, asked again until all answer or the time is over."""
+    def reached_soon(self, addresses: Sequence[str], *, port: int = PORT, within: float = 20.0) -> list[str]:
+        """The same, asked again until all answer at one time or the time is over."""
         deadline = time.monotonic() + within
-        while (found := self.reached(addresses, patience=1.0)) != sorted(addresses) and time.monotonic() < deadline:
+        while True:
+            found = self.reached(addresses, port=port, patience=1.5)
+            if found == sorted(addresses) or time.monotonic() > deadline:
+                return found
             time.sleep(0.2)
-        return found
 
     def network(self, number: int) -> None:
         """A network with its router interface, an IPv4 and an IPv6 subnet."""
@@ -334,15 +336,18 @@ class Guest:
         self._world.start("vm", *self._call("watch"))
 
     def rules(self) -> list[str]:
-        """The guest's routing rules of both families."""
-        return [line for family in ("-4", "-6") for line in self._world.run("vm", "ip", family, "rule").splitlines()]
+        """The guest's routing rules of both families, those of one preference in no order."""
+        return sorted(f"{family} {line}" for family in "46" for line in self._lines(family))
 
-    def rules_soon(self, *, without: str, within: float = 10.0) -> list[str]:
-        """The rules when none of them speaks of an address any more, or when the time is over."""
+    def _lines(self, family: str) -> list[str]:
+        return self._world.run("vm", "ip", f"-{family}", "rule").splitlines()
+
+    def rules_soon(self, wanted: Callable[[list[str]], bool], *, within: float = 20.0) -> list[str]:
+        """The rules when they are as wanted, or when the time is over."""
         deadline = time.monotonic() + within
-        while without in (found := "\n".join(self.rules())) and time.monotonic() < deadline:
+        while not wanted(found := self.rules()) and time.monotonic() < deadline:
             time.sleep(0.2)
-        return found.splitlines()
+        return found
 
     def _call(self, command: str) -> list[str]:
         setting = {"ETC": self._etc, "RUN": self._run, "PATH": self._path, "SETTLE": "0.3", "PATIENCE": "1"}
