@@ -10,6 +10,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 from memory_kube import MemoryKube
+from pycapo.api.capi import IPAM_GROUP, IPAddress, IPAddressClaim
 from pycapo.api.cluster import OpenStackCluster
 from pycapo.cli import run as door
 from pycapo.cli.main import app
@@ -47,6 +48,14 @@ def test_the_namespace_is_the_pods(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
 @pytest.mark.parametrize(("kubeconfig", "host"), [(None, "0.0.0.0"), (Path("k"), "127.0.0.1")])
 def test_only_in_a_pod_the_webhooks_listen_everywhere(kubeconfig: Path | None, host: str) -> None:
     assert default_host(kubeconfig) == host
+
+
+def test_it_starts_where_the_kinds_of_ipam_are_missing() -> None:
+    made = controllers(MemoryKube(OpenStackCluster), Clouds(), workers=1, resync=7.0, watch_filter="")
+
+    watches = [watch for controller in made for watch in controller.watches if watch.kind.api_group == IPAM_GROUP]
+    assert {watch.kind for watch in watches} == {IPAddressClaim, IPAddress}
+    assert all(watch.optional for watch in watches)
 
 
 def test_every_kind_with_a_controller_gets_workers_period_and_filter() -> None:
