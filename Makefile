@@ -6,6 +6,7 @@ SHELL := bash
 CHECKS := src tests tools
 LAB ?= default
 # The environment is made (or found) once for each call of make.
+# `exec` in a recipe lets the command itself have a signal that ends make.
 RUN = bin=$$(tools/setup)/bin; PATH="$$bin:$$PATH"; export PATH
 
 .PHONY: help
@@ -14,11 +15,11 @@ help: ## list the targets
 
 .PHONY: demo
 demo: ## a cluster from manifest to running nodes on a lab of its own; again on a running one: look at it once more
-	@$(RUN); pycapo lab demo
+	@$(RUN); exec pycapo lab demo
 
 .PHONY: demo-down
 demo-down: ## delete the demo's cluster, show that OpenStack is as it was before, and leave nothing running
-	@$(RUN); pycapo lab demo --delete
+	@$(RUN); exec pycapo lab demo --delete
 
 .PHONY: test
 test: lint types layers ## everything that has to be true: linters, types, layers, then every test (the lab starts by itself)
@@ -47,11 +48,11 @@ layers: ## the floors of the architecture, kept by import-linter
 
 .PHONY: bench
 bench: ## OpenStack requests for each kind of work against their budgets; writes build/bench.json
-	@$(RUN); pycapo lab bench --name bench
+	@$(RUN); exec pycapo lab bench --name bench
 
 .PHONY: lab-up
 lab-up: ## a management plane, OpenStack and pycapo on this machine; then: eval "$$(make -s lab-env)"
-	@$(RUN); pycapo lab up --name $(LAB)
+	@$(RUN); exec pycapo lab up --name $(LAB)
 
 .PHONY: lab-env
 lab-env: ## print the exports of the running lab: eval "$$(make -s lab-env)"
@@ -59,7 +60,7 @@ lab-env: ## print the exports of the running lab: eval "$$(make -s lab-env)"
 
 .PHONY: lab-down
 lab-down: ## end the lab and leave nothing running
-	@$(RUN); pycapo lab down --name $(LAB)
+	@$(RUN); exec pycapo lab down --name $(LAB)
 
 .PHONY: docs
 docs: ## write docs/reference from the code

@@ -14,9 +14,10 @@ from pycapo.deploy.components import components
 from pycapo.lab import life
 from pycapo.lab.bench import Bench
 from pycapo.lab.cloud_config import CloudOptions
+from pycapo.lab.interruption import interruptible, shielded
 from pycapo.lab.places import Lab, LabError, find_lab, open_lab
 from pycapo.lab.progress import Progress
-from pycapo.lab.tally import Row, broken, write_json
+from pycapo.lab.tally import Figures, Row, broken, write_json
 
 _MEBIBYTE = 1 << 20
 
@@ -29,11 +30,16 @@ def bench(
     explain: Annotated[bool, typer.Option("--explain", help="Also list the requests of each row.")] = False,
 ) -> None:
     """Count the OpenStack requests of each kind of work; ends with 1 when a budget is broken."""
-    try:
-        found = _run(name, keep=keep)
-    except LabError as error:
-        typer.echo(f"bench in lab {name}: {error}", err=True)
-        raise typer.Exit(1) from error
+    found = Figures()
+    unfinished = _attempt(name, found, keep=keep)
+    if found.rows or not unfinished:
+        _report(found, output, explain=explain)
+    if unfinished:
+        typer.echo(f"bench in lab {name}: not finished, {len(found.rows)} rows so far: {unfinished}", err=True)
+    raise typer.Exit(1 if unfinished or broken(found.rows) else 0)
+
+
+def _report(found: Figures, output: Path, *, explain: bool) -> None:
     write_json(found.rows, output)
     console = Console()
     console.print(figures(found.rows))
@@ -41,9 +47,8 @@ def bench(
         console.print(requests(found.rows))
     cpu, peak = found.usage.seconds, found.usage.peak // _MEBIBYTE
     console.print(f"controller: {cpu:.1f} s of CPU, {peak} MiB at most; figures are in {output}", highlight=False)
-    for row in (over := broken(found.rows)):
+    for row in broken(found.rows):
         console.print(f"over budget: {row.work.name}: {row.requests:g} of {row.work.budget:g}", style="red")
-    raise typer.Exit(1 if over else 0)
 
 
 def figures(rows: Sequence[Row]) -> Table:
@@ -71,7 +76,19 @@ def requests(rows: Sequence[Row]) -> Table:
     return table
 
 
-def _run(name: str, *, keep: bool) -> Bench:
+def _attempt(name: str, found: Figures, *, keep: bool) -> str:
+    """Run the bench and return why it did not come to its end, or nothing; what was found until then is in `found`."""
+    try:
+        with interruptible():
+            _run(name, found, keep=keep)
+    except LabError as error:
+        return str(error)
+    except KeyboardInterrupt:
+        return "interrupted"
+    return ""
+
+
+def _run(name: str, found: Figures, *, keep: bool) -> None:
     """Run the bench in a lab, which is taken down, and forgotten if it is new, however the run ends."""
     new = find_lab(name) is None
     lab = open_lab(name)
@@ -79,15 +96,13 @@ def _run(name: str, *, keep: bool) -> Bench:
     with Progress() as progress:
         try:
             life.up(lab, life.Options(CloudOptions()), components(), progress=progress)
-            found = Bench(lab, progress)
-            found.run()
+            Bench(lab, progress, found).run()
             progress.note(f"{time.monotonic() - began:.0f} s in all")
-            return found
         finally:
             if not keep:
                 _down(lab, progress, forget=new)
 
 
 def _down(lab: Lab, progress: Progress, *, forget: bool) -> None:
-    with progress.step(f"take lab {lab.name} down"):
+    with shielded(), progress.step(f"take lab {lab.name} down"):
         life.down(lab, delete_state=forget)

@@ -12,6 +12,7 @@ from pycapo.lab import demo as shown
 from pycapo.lab import demo_record, life
 from pycapo.lab.cloud_config import CloudOptions
 from pycapo.lab.cloud_inventory import Difference
+from pycapo.lab.interruption import interruptible
 from pycapo.lab.places import Lab, LabError, find_lab, open_lab
 from pycapo.lab.progress import Progress
 
@@ -30,7 +31,8 @@ def demo(
         console = Console(width=_WIDTH)
     continues = "make demo-down" if delete else "make demo"
     try:
-        _take_down(name, console, seconds) if delete else _show(name, console, seconds)
+        with interruptible():
+            _take_down(name, console, seconds) if delete else _show(name, console, seconds)
     except (LabError, OSError) as error:
         _fail(f"{error}\n`{continues}` continues where it is; `make demo-down` takes all of it down.")
     except KeyboardInterrupt:

@@ -14,6 +14,7 @@ from pycapo.deploy.components import components
 from pycapo.lab import build, life, process
 from pycapo.lab.cloud_bootstrap import TENANT
 from pycapo.lab.cloud_config import CloudOptions
+from pycapo.lab.interruption import interruptible
 from pycapo.lab.places import Lab, LabError, find_lab, open_lab
 from pycapo.lab.progress import Progress
 
@@ -41,7 +42,7 @@ def up(  # noqa: PLR0913 - to typer a flag is a parameter
     cloud = CloudOptions(trunk=not without_trunk, octavia=not without_octavia, small_quotas=small_quotas)
     options = life.Options(None if without_openstack else cloud, not without_controller)
     try:
-        with Progress() as progress:
+        with interruptible(), Progress() as progress:
             life.up(open_lab(name), options, components(), progress=progress)
     except LabError as error:
         _fail(f"lab {name} is not up: {error}\nWhat runs stays: `pycapo lab up` continues, `pycapo lab down` ends it.")

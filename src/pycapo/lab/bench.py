@@ -22,9 +22,9 @@ from pycapo.lab.bench_stage import (
 )
 from pycapo.lab.cloud_log import PRODUCT, Request
 from pycapo.lab.meter import Usage, usage
-from pycapo.lab.places import Lab
+from pycapo.lab.places import Lab, LabError
 from pycapo.lab.progress import Progress
-from pycapo.lab.tally import Row, Work
+from pycapo.lab.tally import Figures, Work
 from pycapo.lab.workloads import cluster, machine, trunk_machine
 
 WORKERS, CONTROL_PLANE = 10, 3
@@ -42,19 +42,26 @@ BEGINNING = Work("log in and learn what the cloud can, once a process", 3, "")
 
 
 class Bench:
-    """One run of all work in a lab that is up; `rows` and `usage` are what came of it."""
+    """One run of all work in a lab that is up, written into figures row by row: what ends early leaves those it has."""
 
-    def __init__(self, lab: Lab, progress: Progress) -> None:
+    def __init__(self, lab: Lab, progress: Progress, figures: Figures) -> None:
         self._lab = lab
         self._progress = progress
+        self._figures = figures
         self._stage = BenchStage(lab)
         self._once: list[Request] = []
         self._processes = 1
-        self.rows: list[Row] = []
-        self.usage = Usage()
 
     def run(self) -> None:
-        """Do all work, row by row, and delete what was made."""
+        """Do all work and delete what was made."""
+        try:
+            self._work()
+        finally:
+            self._figures.usage += self._used()
+        with self._progress.step("delete what was made"):
+            self._stage.clear()
+
+    def _work(self) -> None:
         with self._progress.step("clear the stage"):
             self._stage.clear()
             self._stage.prepare()
@@ -70,10 +77,7 @@ class Bench:
         self._measure(TRUNK_MADE, lambda: self._make(trunks, trunk_machine))
         self._measure(TRUNK_SETTLED, lambda: self._stage.touch((OUR_MACHINES, OUR_SERVERS)))
         self._measure(TRUNK_GONE, lambda: self._remove(trunks))
-        self.usage += self._used()
         self._add(BEGINNING, self._once, batch=self._processes)
-        with self._progress.step("delete what was made"):
-            self._stage.clear()
 
     def _clusters(self) -> None:
         def make() -> None:
@@ -85,7 +89,7 @@ class Bench:
 
     def _picture(self) -> None:
         """A new process knows nothing: all of its reads are one refresh of the picture, and what comes once."""
-        self.usage += self._used()
+        self._figures.usage += self._used()
         with self._progress.step(PICTURE.name):
             requests, seconds = self._counted(self._restart)
         self._processes += 1
@@ -116,7 +120,10 @@ class Bench:
     def _counted(self, do: Callable[[], object]) -> tuple[list[Request], float]:
         """Return the requests of some work, those of once a process put aside, and the seconds until it was done."""
         mark, began = self._stage.log.mark(), time.monotonic()
-        do()
+        try:
+            do()
+        except LabError as error:
+            raise LabError(f"{error} ({len(self._stage.log.read(mark, agent=PRODUCT))} requests until then)") from error
         seconds = time.monotonic() - began
         self._stage.until_still()
         asked = self._stage.log.read(mark, agent=PRODUCT)
@@ -124,7 +131,7 @@ class Bench:
         return [request for request in asked if not tally.once_a_process(request)], seconds
 
     def _add(self, work: Work, requests: Sequence[Request], *, seconds: float = 0.0, batch: int = 0) -> None:
-        self.rows.append(tally.row(replace(work, batch=batch or work.batch), requests, seconds=seconds))
+        self._figures.rows.append(tally.row(replace(work, batch=batch or work.batch), requests, seconds=seconds))
 
     def _used(self) -> Usage:
         pid = process.pid(self._lab, provider.NAME)

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import yaml
 
+from pycapo.lab.command import run
 from pycapo.lab.go_toolchain import Go, find_go
 from pycapo.lab.places import Lab, LabError, cache, locked
 from pycapo.lab.programs import CLUSTER_API, ETCD, KUBERNETES, MANAGERS, PROGRAMS, Program
@@ -165,7 +166,7 @@ def _render(go: Go, progress: Progress) -> None:
         sources = {manager.manifests: module / manager.source / "config/default" for manager in MANAGERS}
         for name, source in {**sources, INVENTORY: module / "cmd/clusterctl/config/crd"}.items():
             command = [str(kubectl), "kustomize", str(source)]
-            rendered = subprocess.run(command, capture_output=True, text=True, check=False)
+            rendered = run(command)
             if rendered.returncode:
                 raise LabError(f"kubectl kustomize {source}: {rendered.stderr.strip()}")
             loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

@@ -10,11 +10,11 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from pycapo.lab.command import run
 from pycapo.lab.places import LabError, cache, locked
 from pycapo.lab.progress import Progress
 
@@ -89,7 +89,7 @@ def _compile(building: Path, place: Path) -> None:
     paths = ["-s", str(building), "-p", str(place)]
     command = [str(building / "bin" / "python"), "-m", "compileall", "-q", "-j", "0", "-x", "/tests/", *paths]
     # Some packages bring templates that look like Python; what cannot be compiled is no reason to stop.
-    subprocess.run([*command, str(building / "lib")], capture_output=True, check=False, timeout=900)
+    run([*command, str(building / "lib")], seconds=900)
 
 
 def _install_mariadb() -> None:
@@ -109,12 +109,12 @@ def _install_mariadb() -> None:
 
 def _runs(command: Sequence[str]) -> bool:
     environ = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    return subprocess.run(command, env=environ, capture_output=True, check=False, timeout=900).returncode == 0
+    return run(command, env=environ, seconds=900).returncode == 0
 
 
 def _run(command: Sequence[str], what: str) -> None:
     environ = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    answer = subprocess.run(command, env=environ, capture_output=True, text=True, check=False, timeout=1800)
+    answer = run(command, env=environ, seconds=1800)
     if answer.returncode:
         tail = "\n".join((answer.stderr or answer.stdout).splitlines()[-15:])
         raise LabError(f"cannot {what} ({' '.join(command[:4])} ...):\n{tail}")

@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from pycapo.lab.cloud_config import PASSWORD, REGION, Site
 from pycapo.lab.cloud_services import environment
+from pycapo.lab.command import run
 from pycapo.lab.places import LabError
 
 WORKERS = 3
@@ -83,16 +83,8 @@ def _run(site: Site, command: Command) -> None:
     log = site.lab.log(f"{command[0]}.log")
     with log.open("ab") as output:
         arguments = [str(binary), *command[1:]]
-        answer = subprocess.run(
-            arguments,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, **environment(site)},
-            cwd=site.lab.root,
-            check=False,
-            timeout=600,
-        )
+        environ = {**os.environ, **environment(site)}
+        answer = run(arguments, output=output, env=environ, cwd=site.lab.root, seconds=600)
     if answer.returncode:
         raise LabError(f"{' '.join(command)} failed; end of {log}:\n{_tail(log)}")
 

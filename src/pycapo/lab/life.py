@@ -16,6 +16,7 @@ from functools import partial
 from pycapo.lab import capi, management, openstack, process, provider, workload
 from pycapo.lab.build import build
 from pycapo.lab.cloud_config import CloudOptions
+from pycapo.lab.interruption import interrupted
 from pycapo.lab.kubeapi import KubeAPI
 from pycapo.lab.places import Lab, forget_lab, locked
 from pycapo.lab.programs import MANAGERS
@@ -103,7 +104,7 @@ def _together(work: list[Callable[[], None]]) -> None:
     try:
         wait_for(futures)
     except KeyboardInterrupt:
-        process.interrupted.set()
+        interrupted.set()
         raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)

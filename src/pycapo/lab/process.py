@@ -7,20 +7,18 @@ Rule: a process is known by its pid *and* the moment it started, so a recycled p
 import os
 import signal
 import subprocess
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pycapo.lab.interruption import interrupted
 from pycapo.lab.places import Lab, LabError, write
 
-__all__ = ["LabError", "alive", "interrupted", "log_tail", "memory", "names", "pid", "start", "stop", "wait_until"]
+__all__ = ["LabError", "alive", "log_tail", "memory", "names", "pid", "start", "stop", "wait_until"]
 
 # Popen objects of this interpreter's own children: polling them reaps those that ended.
 _children: dict[int, subprocess.Popen[bytes]] = {}
-# Set when the user interrupts: whoever waits in another thread gives up.
-interrupted = threading.Event()
 
 
 @dataclass(frozen=True, slots=True)

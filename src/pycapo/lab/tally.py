@@ -15,6 +15,7 @@ from math import ceil
 from pathlib import Path
 
 from pycapo.lab.cloud_log import Request, count
+from pycapo.lab.meter import Usage
 
 PAGE = 500
 """How many resources the product asks for with one page of a list."""
@@ -47,6 +48,14 @@ class Row:
     def kept(self) -> bool:
         """Whether the budget was kept."""
         return self.requests <= self.work.budget
+
+
+@dataclass(slots=True)
+class Figures:
+    """What a run of the bench has found so far: rows, and what the controller used."""
+
+    rows: list[Row] = field(default_factory=list)
+    usage: Usage = field(default_factory=Usage)
 
 
 def row(work: Work, requests: Iterable[Request], *, seconds: float = 0.0) -> Row:
