@@ -12,7 +12,7 @@ from pycapo.cli.bench import bench
 from pycapo.cli.demo import demo
 from pycapo.deploy.components import components
 from pycapo.lab import build, life, process
-from pycapo.lab.cloud_bootstrap import TENANT
+from pycapo.lab.cloud_bootstrap import ADMIN, TENANT, all_clouds_file, clouds_file
 from pycapo.lab.cloud_config import CloudOptions
 from pycapo.lab.interruption import interruptible
 from pycapo.lab.places import Lab, LabError, find_lab, open_lab
@@ -81,10 +81,14 @@ def down(
 
 
 @app.command()
-def env(name: Name = "default") -> None:
+def env(
+    name: Name = "default",
+    *,
+    admin: Annotated[bool, typer.Option("--admin", help="Be OpenStack's administrator, not a tenant.")] = False,
+) -> None:
     """Print the exports that point kubectl, clusterctl and openstack at a lab, to be evaluated by a shell."""
     lab = _find(name)
-    for variable, value in environment(lab).items():
+    for variable, value in environment(lab, admin=admin).items():
         typer.echo(f"export {variable}={shlex.quote(value)}")
     typer.echo(f'export PATH={shlex.quote(str(lab.root / "bin"))}:"$PATH"')
 
@@ -109,12 +113,12 @@ def prune() -> None:
     build.prune()
 
 
-def environment(lab: Lab) -> dict[str, str]:
-    """Return the variables, PATH aside, that point tools at a lab."""
+def environment(lab: Lab, *, admin: bool = False) -> dict[str, str]:
+    """Return the variables, PATH aside, that point tools at a lab and, as a tenant or administrator, at its cloud."""
     return {
         "KUBECONFIG": str(lab.kubeconfig),
-        "OS_CLIENT_CONFIG_FILE": str(lab.root / "clouds.yaml"),
-        "OS_CLOUD": TENANT,
+        "OS_CLIENT_CONFIG_FILE": str(all_clouds_file(lab) if admin else clouds_file(lab)),
+        "OS_CLOUD": ADMIN if admin else TENANT,
         "CLUSTERCTL_DISABLE_VERSIONCHECK": "true",  # it would look for a newer version of itself at every call
     }
 

@@ -7,6 +7,7 @@ loopback network) is put right in the copy by `cloud_template`.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import openstack
@@ -46,9 +47,20 @@ def loopback_prefix(lab: Lab) -> str:
 
 
 def write_clouds(lab: Lab) -> None:
-    """Write clouds.yaml: `pycapo` and `other` are ordinary tenants, `admin` may do everything."""
-    clouds = {name: cloud(lab, name) for name in (TENANT, OTHER_TENANT, ADMIN)}
-    write(lab.root / "clouds.yaml", yaml.safe_dump({"clouds": clouds}, sort_keys=False))
+    """Write clouds.yaml as a user gets it, with one tenant, and a file of all clouds for whoever looks after the lab."""
+    for path, names in ((clouds_file(lab), (TENANT,)), (all_clouds_file(lab), (TENANT, OTHER_TENANT, ADMIN))):
+        clouds = {name: cloud(lab, name) for name in names}
+        write(path, yaml.safe_dump({"clouds": clouds}, sort_keys=False))
+
+
+def clouds_file(lab: Lab) -> Path:
+    """Return the clouds.yaml of the ordinary tenant `pycapo`."""
+    return lab.root / "clouds.yaml"
+
+
+def all_clouds_file(lab: Lab) -> Path:
+    """Return the clouds.yaml that also has the tenant `other` and `admin`, who may do everything."""
+    return lab.root / "all-clouds.yaml"
 
 
 def cloud(lab: Lab, name: str) -> dict[str, Any]:

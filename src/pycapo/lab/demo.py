@@ -189,7 +189,7 @@ Cluster {CLUSTER} runs. To look further:
   kubectl get cluster,machines,openstackclusters,openstackmachines,openstackservers
   kubectl get events --sort-by=.lastTimestamp
   kubectl --kubeconfig {_workload_config(lab)} get nodes
-  openstack server list      (with python-openstackclient; clouds.yaml has pycapo and admin)
+  openstack server list
   pycapo lab logs pycapo --name {lab.name}
 To take it down: make demo-down"""
 

@@ -9,6 +9,8 @@ Rule: `up` may be called on a lab in any state, and what runs already is left al
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pycapo.lab import cloud_database, cloud_services, process
 from pycapo.lab.cloud_bootstrap import write_clouds
 from pycapo.lab.cloud_config import CloudOptions, Site, write_configuration
@@ -27,13 +29,14 @@ def up(lab: Lab, options: CloudOptions, progress: Progress) -> None:
     The options count for services which do not run yet: take a lab down to change them.
     """
     site = Site(lab, installed(progress), options)
+    write_clouds(lab)
+    link_client(lab, site.environment)
     wanted = cloud_services.services(site)
     if all(process.alive(lab, name) for name in (cloud_database.NAME, *wanted)):
         cloud_services.wait(site, wanted)
         return
     furnish(site, progress)
     write_configuration(site)
-    write_clouds(lab)
     lab.folder("faults")
     if not process.alive(lab, cloud_database.NAME):
         with progress.step("start MariaDB"):
@@ -41,6 +44,13 @@ def up(lab: Lab, options: CloudOptions, progress: Progress) -> None:
     with progress.step(f"start OpenStack ({', '.join(wanted)})"):
         cloud_services.start(site, wanted)
         cloud_services.wait(site, wanted)
+
+
+def link_client(lab: Lab, environment: Path) -> None:
+    """Put the command `openstack` beside the lab's other programs; its script finds its own Python."""
+    link = lab.folder("bin") / "openstack"
+    link.unlink(missing_ok=True)
+    link.symlink_to(environment / "bin" / "openstack")
 
 
 def down(lab: Lab) -> None:

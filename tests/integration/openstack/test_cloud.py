@@ -9,7 +9,7 @@ from cloud_contract import *  # noqa: F403
 from cloud_contract import Place, swept
 from pycapo.cloud.login import Clouds
 from pycapo.cloud.openstack import OpenStack
-from pycapo.lab.cloud_bootstrap import ADMIN, TENANT
+from pycapo.lab.cloud_bootstrap import ADMIN, TENANT, all_clouds_file
 from pycapo.lab.places import Lab
 from pycapo.model.kinds import Kind
 from pycapo.model.records import Record
@@ -19,7 +19,7 @@ CLOUDS = Clouds()
 
 
 def opened(lab: Lab, name: str, clouds: Clouds = CLOUDS) -> OpenStack:
-    return clouds.open(clouds_yaml=(lab.root / "clouds.yaml").read_bytes(), cacert=None, cloud=name)
+    return clouds.open(clouds_yaml=all_clouds_file(lab).read_bytes(), cacert=None, cloud=name)
 
 
 def only(found: tuple[Record, ...]) -> str:

@@ -29,6 +29,15 @@ def test_a_shell_can_evaluate_the_environment() -> None:
     assert said == f"{lab.root}/kubeconfig|{lab.root}/clouds.yaml|pycapo|{lab.root}/bin"
 
 
+def test_the_administrator_has_a_file_of_their_own() -> None:
+    lab = open_lab("one")
+
+    printed = CliRunner().invoke(app, ["env", "--name", "one", "--admin"]).stdout
+
+    assert f"OS_CLIENT_CONFIG_FILE='{lab.root}/all-clouds.yaml'" in printed
+    assert "OS_CLOUD=admin" in printed
+
+
 @pytest.mark.parametrize("command", [["status"], ["env"], ["logs", "etcd"]])
 def test_a_lab_that_does_not_exist_is_named_with_what_to_do(command: list[str]) -> None:
     result = CliRunner().invoke(app, [*command, "--name", "none"])

@@ -2,13 +2,15 @@
 """A new lab's data are a copy of the template, put right by SQL: ports, folders, the loopback network, the options."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from types import MappingProxyType
 
 import pytest
+import yaml
 
 from pycapo.lab import cloud_template
-from pycapo.lab.cloud_bootstrap import loopback_prefix, write_clouds
+from pycapo.lab.cloud_bootstrap import all_clouds_file, clouds_file, loopback_prefix, write_clouds
 from pycapo.lab.cloud_config import CloudOptions, Site
 from pycapo.lab.places import PORT_NAMES, Lab
 
@@ -61,13 +63,19 @@ def test_statements_fit_on_a_line_each(site: Site) -> None:
     assert not [text for text in cloud_template.corrections(site) if "\n" in text or ";" in text]
 
 
-def test_clouds_yaml_is_the_labs_own_and_private(site: Site) -> None:
+@pytest.mark.parametrize(
+    ("file", "names"), [(clouds_file, ["pycapo"]), (all_clouds_file, ["pycapo", "other", "admin"])]
+)
+def test_a_users_clouds_are_one_tenant_and_the_labs_are_all(
+    site: Site, file: Callable[[Lab], Path], names: list[str]
+) -> None:
     write_clouds(site.lab)
 
-    path = site.lab.root / "clouds.yaml"
+    path = file(site.lab)
 
-    assert path.stat().st_mode & 0o077 == 0
-    assert path.read_text().count(f"auth_url: http://127.0.0.1:{site.lab.ports['keystone']}/v3") == 3
+    clouds = yaml.safe_load(path.read_text())["clouds"]
+    assert (list(clouds), path.stat().st_mode & 0o077) == (names, 0)
+    assert {entry["auth"]["auth_url"] for entry in clouds.values()} == {f"{site.lab.url('keystone')}/v3"}
 
 
 def test_two_labs_have_loopback_networks_apart(tmp_path: Path) -> None:
