@@ -36,6 +36,7 @@ def nodes(world: World, namespace: str, folder: Path) -> list[Json]:
     assert found is not None
     kubeconfig = folder / "kubeconfig"
     kubeconfig.write_bytes(base64.b64decode(found["data"]["value"]))
+    assert_kubectl_shows_nodes(world.kubectl("get", "nodes", kubeconfig=kubeconfig))
     return list(json.loads(world.kubectl("get", "nodes", "-o", "json", kubeconfig=kubeconfig))["items"])
 
 
@@ -55,6 +56,14 @@ def test_a_cluster_comes_up_changes_its_size_and_leaves_nothing(world: World, na
     world.gone("Cluster", namespace, NAME, 300)
     for kind in ("OpenStackCluster", "OpenStackMachine", "OpenStackServer", "Machine"):
         assert world.all(kind, namespace) == []
+
+
+def assert_kubectl_shows_nodes(printed: str) -> None:
+    heading, *rows = (line.split() for line in printed.splitlines())
+    assert heading == ["NAME", "STATUS", "ROLES", "AGE", "VERSION"]
+    assert {row[1] for row in rows} == {"Ready"}
+    assert {row[2] for row in rows} == {"control-plane", "<none>"}
+    assert all(row[4].startswith("v") for row in rows)
 
 
 def assert_ready_in_both_versions(world: World, namespace: str) -> None:

@@ -121,7 +121,7 @@ func (w *workload) serve(memory inmemory.Manager, anyHost bool) error {
 	}
 	w.server = &http.Server{
 		ReadHeaderTimeout: 30 * time.Second,
-		Handler:           w.handler(memory),
+		Handler:           withTables(w.handler(memory)),
 		ErrorLog:          log.New(quiet{}, "", 0),
 		TLSConfig:         &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: w.certificate},
 	}
