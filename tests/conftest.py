@@ -16,7 +16,7 @@ from pycapo.deploy.components import components
 from pycapo.lab import life
 from pycapo.lab.cloud_config import CloudOptions
 from pycapo.lab.places import Lab, open_lab
-from pycapo.lab.progress import quiet
+from pycapo.lab.progress import Progress
 from pycapo.model.structs import learn_structs
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -35,10 +35,12 @@ def lab_name() -> str:
 
 
 @pytest.fixture(scope="session")
-def lab() -> Iterator[Lab]:
+def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
     lab = open_lab(lab_name())
+    capture = request.config.pluginmanager.getplugin("capturemanager")
     try:
-        life.up(lab, life.Options(CloudOptions()), components(), progress=quiet())
+        with capture.global_and_fixture_disabled():  # whoever waits sees for what
+            life.up(lab, life.Options(CloudOptions()), components(), progress=Progress())
         yield lab
     finally:
         if not os.environ.get("PYCAPO_KEEP_LAB"):

@@ -38,7 +38,7 @@ def furnish(site: Site, progress: Progress) -> None:
     origin = lab.root / ORIGIN
     if origin.exists():
         return
-    template = _template(site, progress)
+    template = prepare(site, progress)
     for part in PARTS:
         shutil.rmtree(lab.root / part, ignore_errors=True)
         shutil.copytree(template / part, lab.root / part)
@@ -98,7 +98,8 @@ def _replacement(table: str, column: str, old: str, new: str) -> str:
     return f"update {table} set {column} = replace({column}, '{old}', '{new}') where {column} like '%{old}%'"
 
 
-def _template(site: Site, progress: Progress) -> Path:
+def prepare(site: Site, progress: Progress) -> Path:
+    """Return the folder of the template; it is made with this lab's ports when it is missing."""
     place = cache() / f"openstack-data-{_hash()}"
     if (place / ORIGIN).exists():
         return place

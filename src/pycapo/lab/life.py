@@ -7,7 +7,8 @@
 Rule: `up` starts what is missing and touches nothing that runs, so it also mends a lab that was interrupted or crashed.
 """
 
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from pycapo.lab.build import build
 from pycapo.lab.cloud_config import CloudOptions
 from pycapo.lab.interruption import interrupted
 from pycapo.lab.kubeapi import KubeAPI
-from pycapo.lab.places import Lab, forget_lab, locked
+from pycapo.lab.places import Lab, forget_lab, locked, open_lab
 from pycapo.lab.programs import MANAGERS
 from pycapo.lab.progress import Progress
 from pycapo.lab.provider import Manifests
@@ -53,6 +54,15 @@ def up(lab: Lab, options: Options, manifests: Manifests, *, progress: Progress) 
         if options.cloud is not None:
             work.append(partial(openstack.up, lab, options.cloud, progress))
         _together(work)
+
+
+def prepare(progress: Progress) -> None:
+    """Make what all labs share and the first `up` would have to make: programs, packages, OpenStack's first data."""
+    lab = open_lab(f"build-{os.getpid()}")  # for its ports, which no other lab has meanwhile
+    try:
+        _together([partial(build, progress), partial(openstack.prepare, lab, progress)])
+    finally:
+        forget_lab(lab)
 
 
 def down(lab: Lab, *, delete_state: bool = False) -> None:
@@ -95,12 +105,12 @@ def _management(lab: Lab, options: Options, manifests: Manifests, *, progress: P
             provider.wait_for_provider(lab)
 
 
-def _together(work: list[Callable[[], None]]) -> None:
+def _together(work: Sequence[Callable[[], object]]) -> None:
     """Run pieces of work side by side; the first error is raised when all have ended."""
     if not work:
         return
     pool = ThreadPoolExecutor(len(work))
-    futures: list[Future[None]] = [pool.submit(piece) for piece in work]
+    futures: list[Future[object]] = [pool.submit(piece) for piece in work]
     try:
         wait_for(futures)
     except KeyboardInterrupt:

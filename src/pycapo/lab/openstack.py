@@ -17,10 +17,11 @@ from pycapo.lab.cloud_config import CloudOptions, Site, write_configuration
 from pycapo.lab.cloud_faults import Faults
 from pycapo.lab.cloud_install import environment, installed
 from pycapo.lab.cloud_template import corrections, furnish
+from pycapo.lab.cloud_template import prepare as prepare_data
 from pycapo.lab.places import Lab
 from pycapo.lab.progress import Progress
 
-__all__ = ["CloudOptions", "down", "faults", "status", "up"]
+__all__ = ["CloudOptions", "down", "faults", "prepare", "status", "up"]
 
 
 def up(lab: Lab, options: CloudOptions, progress: Progress) -> None:
@@ -44,6 +45,11 @@ def up(lab: Lab, options: CloudOptions, progress: Progress) -> None:
     with progress.step(f"start OpenStack ({', '.join(wanted)})"):
         cloud_services.start(site, wanted)
         cloud_services.wait(site, wanted)
+
+
+def prepare(lab: Lab, progress: Progress) -> None:
+    """Do what the first `up` of any lab would have to: install packages, make the data that labs start from."""
+    prepare_data(Site(lab, installed(progress), CloudOptions()), progress)
 
 
 def link_client(lab: Lab, environment: Path) -> None:
