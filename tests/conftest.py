@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from lab_traces import traces
 from pycapo.deploy.components import components
 from pycapo.lab import life
 from pycapo.lab.cloud_config import CloudOptions
@@ -45,3 +46,4 @@ def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
     finally:
         if not os.environ.get("PYCAPO_KEEP_LAB"):
             life.down(lab, delete_state=True)
+            assert not traces(lab)
