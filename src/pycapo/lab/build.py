@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Builds the lab's programs once, from pinned Go modules, into the cache.
 
-    module root (go.mod + go.sum) -> build folder -> binary under a temporary name -> cache/bin/<key>/<program>
+    go.mod, go.sum, our sources -> build folder -> one `go build` of all that is missing -> cache/bin/<key>/<program>
 
 Rule: a name in cache/bin is complete, so whatever interrupts a build, the next one continues where it ended.
 """
@@ -12,8 +12,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +21,7 @@ import yaml
 from pycapo.lab.command import run
 from pycapo.lab.go_toolchain import Go, find_go
 from pycapo.lab.places import Lab, LabError, cache, locked
-from pycapo.lab.programs import CLUSTER_API, ETCD, KUBERNETES, MANAGERS, PROGRAMS, Program
+from pycapo.lab.programs import CLUSTER_API, ETCD, KUBERNETES, MANAGERS, PROGRAMS, ROOT, VARIABLES, Program, digest
 from pycapo.lab.progress import Progress
 
 CLUSTER_API_MODULE = "sigs.k8s.io/cluster-api"
@@ -31,7 +30,6 @@ INVENTORY = "clusterctl.json"
 _ASK = {
     "etcd": (("--version",), ETCD),
     "kube-apiserver": (("--version",), KUBERNETES),
-    "kube-controller-manager": (("--version",), KUBERNETES),
     "kubectl": (("version", "--client"), KUBERNETES),
     "clusterctl": (("version", "--output", "short"), CLUSTER_API),
 }
@@ -99,44 +97,41 @@ def prune() -> None:
         shutil.rmtree(cache() / name, ignore_errors=True)
 
 
-def _build(wanted: list[Program], progress: Progress) -> None:
+def _build(wanted: Sequence[Program], progress: Progress) -> None:
     if shutil.disk_usage(cache()).free < _SPACE:
         raise LabError(f"less than 1 GiB is free below {cache()}: set PYCAPO_CACHE to another disk")
     go = find_go(progress)
-    # Kubernetes is half of the work; beside it the rest fills the processors while a linker uses only one.
-    halves = ([p for p in wanted if p.root == "kube"], [p for p in wanted if p.root != "kube"])
-    with ThreadPoolExecutor(len(halves)) as pool:
-        for half in [pool.submit(_build_in_turn, go, part, progress) for part in halves]:
-            half.result()
-    _render(go, progress)
+    with progress.step("download Go modules"):
+        folder = _module_root(go)
+        packages = go.packages([program.package for program in PROGRAMS], folder=folder)
+    if wanted:
+        with progress.step(f"build {', '.join(program.name for program in wanted)}") as tell:
+            _compile(go, wanted, folder, lambda compiled: tell(compiled / len(packages)))
+    _render(go, folder, progress)
 
 
-def _build_in_turn(go: Go, programs: list[Program], progress: Progress) -> None:
-    for program in programs:
-        with progress.step(f"build {program.name}"):
-            _build_one(go, program)
+def _compile(go: Go, wanted: Sequence[Program], folder: Path, tell: Callable[[int], None]) -> None:
+    """Build programs with one command, which knows best what can be done side by side."""
+    partial = Path(tempfile.mkdtemp(dir=cache() / "bin", prefix=".building."))
+    flags = " ".join(("-s -w", *(f"-X {variable}" for variable in VARIABLES)))
+    try:
+        go.build([program.package for program in wanted], folder=folder, target=partial, flags=flags, tell=tell)
+        for program in wanted:
+            place(program).parent.mkdir(parents=True, exist_ok=True)
+            os.replace(partial / program.name, place(program))
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
-def _build_one(go: Go, program: Program) -> None:
-    folder = _module_root(go, program)
-    target = place(program)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    flags = " ".join(("-s -w", *(f"-X {variable}" for variable in program.variables)))
-    partial = target.with_name(f".{program.name}.part")
-    go.run("build", "-ldflags", flags, "-o", str(partial), program.package, folder=folder)
-    os.replace(partial, target)
-
-
-def _module_root(go: Go, program: Program) -> Path:
-    """Return a writable copy of a program's module root; Cluster API's also holds its managers' main packages."""
-    folder = cache() / "build" / program.key
-    shutil.copytree(program.folder, folder, dirs_exist_ok=True)
-    if program.root == "capi":
-        for manager in MANAGERS:
-            source = _cluster_api(go, folder) / manager.source / "main.go"
-            target = folder / manager.source / "main.go"
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(loopback_only(source.read_text()))
+def _module_root(go: Go) -> Path:
+    """Return a writable copy of the Go module, which also holds the main packages of Cluster API's managers."""
+    folder = cache() / "build" / digest(*ROOT.rglob("*"))
+    shutil.copytree(ROOT, folder, dirs_exist_ok=True)
+    for manager in MANAGERS:
+        source = _cluster_api(go, folder) / manager.source / "main.go"
+        target = folder / manager.name / "main.go"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(loopback_only(source.read_text()))
     return folder
 
 
@@ -154,14 +149,15 @@ def _named(name: str) -> Program:
     return next(program for program in PROGRAMS if program.name == name)
 
 
-def _render(go: Go, progress: Progress) -> None:
+def _render(go: Go, folder: Path, progress: Progress) -> None:
     """Render Cluster API's manifests once, as JSON, which loads far quicker than YAML."""
     target = _manifests()
     if target.exists():
         return
-    capi, kubectl = _named("capi-core"), find(_named("kubectl"))
+    kubectl = find(_named("kubectl"))
     with progress.step("render the manifests of Cluster API"):
-        module = _cluster_api(go, _module_root(go, capi))
+        module = _cluster_api(go, folder)
+        target.parent.mkdir(parents=True, exist_ok=True)
         partial = Path(tempfile.mkdtemp(dir=target.parent, prefix=".manifests."))
         sources = {manager.manifests: module / manager.source / "config/default" for manager in MANAGERS}
         for name, source in {**sources, INVENTORY: module / "cmd/clusterctl/config/crd"}.items():

@@ -8,6 +8,9 @@ import os
 import re
 import shutil
 import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,6 +46,39 @@ class Go:
         if answer.returncode:
             raise LabError(f"go {arguments[0]} in {folder} failed: {_advice(answer.stderr)}")
         return answer.stdout
+
+    def packages(self, wanted: Sequence[str], *, folder: Path) -> list[str]:
+        """Return the import paths of all packages that some packages consist of, downloading their modules."""
+        return self.run("list", "-deps", *wanted, folder=folder).split()
+
+    def build(
+        self, wanted: Sequence[str], *, folder: Path, target: Path, flags: str, tell: Callable[[int], None]
+    ) -> None:
+        """Build programs into the folder `target`, and tell again and again how many packages were begun."""
+        words = [str(self.command), "build", "-v", "-ldflags", flags, "-o", f"{target}/", *wanted]
+        log = folder / "build.log"
+        with log.open("wb") as output, _counting(log, tell):
+            answer = command.run(words, cwd=folder, env=self.environment(), output=output)
+        if answer.returncode:
+            raise LabError(f"go build in {folder} failed: {_advice(log.read_text(errors='replace'))}")
+
+
+@contextmanager
+def _counting(log: Path, tell: Callable[[int], None]) -> Iterator[None]:
+    """Tell how many lines a log has, as long as the block runs."""
+    ended = threading.Event()
+
+    def count() -> None:
+        while not ended.wait(1):
+            tell(log.read_bytes().count(b"\n"))
+
+    thread = threading.Thread(target=count, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 def find_go(progress: Progress) -> Go:

@@ -25,7 +25,7 @@ from pycapo.lab.progress import Progress
 from pycapo.lab.provider import Manifests
 
 # Ended in this order, after everything that speaks to them.
-_LAST = ("kube-controller-manager", "kube-apiserver", "etcd")
+_LAST = ("controllers", "kube-apiserver", "etcd")
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +137,7 @@ def _health_urls(lab: Lab) -> dict[str, str]:
     return {
         "etcd": f"{lab.url('etcd')}/health",
         "kube-apiserver": lab.url("apiserver", scheme="https"),
-        "kube-controller-manager": f"{lab.url('kcm', scheme='https')}/healthz",
+        "controllers": management.controllers_health(lab),
         workload.NAME: workload.health(lab),
         provider.NAME: provider.health(lab),
         **{manager.name: capi.health(lab, manager) for manager in MANAGERS},

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The management cluster's control plane as processes: etcd, kube-apiserver, kube-controller-manager.
+"""The management cluster's control plane as processes: etcd, kube-apiserver, and the controllers that need no pods.
 
 Rule: everything listens on 127.0.0.1, with TLS where it leaves the API server, and RBAC is on.
 """
@@ -15,9 +15,8 @@ from pycapo.lab.kubeapi import KubeAPI, write_admin_kubeconfig
 from pycapo.lab.places import Lab
 from pycapo.lab.progress import Progress
 
-PROCESSES = ("etcd", "kube-apiserver", "kube-controller-manager")
 # No scheduler and no kubelet: nothing runs in pods. Aggregation gives Cluster API its role on a provider's kinds.
-_CONTROLLERS = "garbage-collector-controller,namespace-controller,clusterrole-aggregation-controller"
+PROCESSES = ("etcd", "kube-apiserver", "controllers")
 
 
 def start_management(lab: Lab, built: Built, progress: Progress) -> None:
@@ -31,13 +30,18 @@ def start_management(lab: Lab, built: Built, progress: Progress) -> None:
         process.start(lab, "kube-apiserver", _apiserver(lab, built.programs["kube-apiserver"]), cwd=lab.pki)
         api = KubeAPI(lab)
         process.wait_until(lab, api.ready, watching=("etcd", "kube-apiserver"), seconds=120, what="kube-apiserver")
-    process.start(lab, "kube-controller-manager", _controller_manager(lab, built.programs["kube-controller-manager"]))
+    process.start(lab, "controllers", _controllers(lab, built.programs["controllers"]))
 
 
 def wait_for_controllers(lab: Lab) -> None:
-    """Return when the controller manager is healthy."""
-    name = "kube-controller-manager"
-    process.wait_until(lab, lambda: answers(f"{lab.url('kcm', scheme='https')}/healthz"), watching=(name,), what=name)
+    """Return when the garbage collector and the other controllers run."""
+    name = "controllers"
+    process.wait_until(lab, lambda: answers(controllers_health(lab)), watching=(name,), what=name)
+
+
+def controllers_health(lab: Lab) -> str:
+    """Return the URL that answers 200 while the controllers run."""
+    return f"{lab.url('controllers')}/healthz"
 
 
 def answers(url: str) -> bool:
@@ -91,14 +95,5 @@ def _apiserver(lab: Lab, binary: Path) -> list[str | Path]:
     ]
 
 
-def _controller_manager(lab: Lab, binary: Path) -> list[str | Path]:
-    return [
-        binary,
-        f"--kubeconfig={lab.kubeconfig}",
-        "--bind-address=127.0.0.1",
-        f"--secure-port={lab.ports['kcm']}",
-        f"--cert-dir={lab.pki}",
-        "--leader-elect=false",
-        f"--controllers={_CONTROLLERS}",
-        "--use-service-account-credentials=false",
-    ]
+def _controllers(lab: Lab, binary: Path) -> list[str | Path]:
+    return [binary, f"--kubeconfig={lab.kubeconfig}", f"--health-address=127.0.0.1:{lab.ports['controllers']}"]

@@ -24,7 +24,7 @@ _CAPI_PORTS = [
     for use in ("webhook", "health", "diagnostics")
 ]
 PORT_NAMES = (
-    *("apiserver", "etcd", "etcd_peer", "kcm"),
+    *("apiserver", "etcd", "etcd_peer", "controllers"),
     *_CAPI_PORTS,
     *("pycapo_webhook", "pycapo_metrics", "pycapo_health"),
     *("keystone", "placement", "glance", "nova", "neutron", "cinder", "octavia", "sql"),

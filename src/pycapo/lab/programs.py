@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The programs of the management plane and where each comes from: pinned versions, Go module roots, build flags.
+"""The programs of the management plane and where each comes from: pinned versions, Go packages, build flags.
 
-Rule: what is built is decided by the files in `go/` alone; their content names the folder that binaries are kept in.
+Rule: what is built is decided by the files in `go/` alone; their content names the folder that binaries are kept in. All
+programs are of one Go module, so that Kubernetes' libraries, which most of them consist of, are compiled once.
 """
 
 import hashlib
@@ -14,27 +15,17 @@ KUBERNETES, ETCD, CLUSTER_API = "v1.36.3", "v3.6.16", "v1.14.0"
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """One binary: its name, the module root in `go/` it is built in, its Go package, variables set by the linker."""
+    """One binary: its name, its version, and its Go package, the last element of whose path is the name."""
 
     name: str
-    root: str
+    version: str
     package: str
-    variables: tuple[str, ...] = ()
-
-    @property
-    def folder(self) -> Path:
-        """The module root: go.mod and go.sum, which pin versions and checksums."""
-        return Path(str(resources.files("pycapo.lab"))) / "go" / self.root
 
     @property
     def key(self) -> str:
         """The name of the cache folder; changes with anything that changes the binary."""
-        digest = hashlib.sha256()
-        for path in sorted(self.folder.rglob("*")):
-            if path.is_file():
-                digest.update(path.name.encode() + b"\0" + path.read_bytes())
-        digest.update(repr((_VERSIONS, _REVISION)).encode())
-        return f"{self.root}-{_VERSIONS[self.root]}-{digest.hexdigest()[:10]}"
+        own = (ROOT / self.package).rglob("*") if self.package.startswith("./") else ()
+        return f"{self.name}-{self.version}-{digest(ROOT / 'go.mod', ROOT / 'go.sum', *own)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +49,17 @@ class Manager:
         return self.name.replace("-", "_")
 
 
-_VERSIONS = {"kube": KUBERNETES, "etcd": ETCD, "capi": CLUSTER_API, "workload": CLUSTER_API}
-_REVISION = 1  # raise when build.py makes different binaries from the same files
+ROOT = Path(str(resources.files("pycapo.lab"))) / "go"
+"""The Go module: go.mod and go.sum, which pin versions and checksums, and the sources of our own programs."""
+_REVISION = 2  # raise when build.py makes different binaries from the same files
+
+
+def digest(*paths: Path) -> str:
+    """Return what tells contents of files apart; folders among the paths do not count."""
+    found = hashlib.sha256(repr((KUBERNETES, ETCD, CLUSTER_API, _REVISION)).encode())
+    for path in sorted(filter(Path.is_file, paths)):
+        found.update(path.name.encode() + b"\0" + path.read_bytes())
+    return found.hexdigest()[:10]
 
 
 def _stamp(package: str, version: str) -> tuple[str, ...]:
@@ -67,11 +67,12 @@ def _stamp(package: str, version: str) -> tuple[str, ...]:
     return f"{package}.gitVersion={version}", f"{package}.gitMajor={major}", f"{package}.gitMinor={minor}"
 
 
-_KUBE = (
+VARIABLES = (
     *_stamp("k8s.io/component-base/version", KUBERNETES),
     *_stamp("k8s.io/client-go/pkg/version", KUBERNETES),
+    *_stamp("sigs.k8s.io/cluster-api/version", CLUSTER_API),
 )
-_CAPI = _stamp("sigs.k8s.io/cluster-api/version", CLUSTER_API)
+"""What the linker sets in all programs, as upstream's own builds do."""
 _GATES = "--feature-gates=ClusterTopology=true,MachinePool=true"
 
 MANAGERS = (
@@ -92,12 +93,11 @@ MANAGERS = (
     ),
 )
 PROGRAMS = (
-    Program("etcd", "etcd", "go.etcd.io/etcd/server/v3"),
-    *(
-        Program(name, "kube", f"k8s.io/kubernetes/cmd/{name}", _KUBE)
-        for name in ("kube-apiserver", "kubectl", "kube-controller-manager")
-    ),
-    *(Program(manager.name, "capi", f"./{manager.source}", _CAPI) for manager in MANAGERS),
-    Program("clusterctl", "capi", "sigs.k8s.io/cluster-api/cmd/clusterctl", _CAPI),
-    Program("workload", "workload", "."),
+    Program("etcd", ETCD, "./etcd"),
+    Program("kube-apiserver", KUBERNETES, "k8s.io/kubernetes/cmd/kube-apiserver"),
+    Program("kubectl", KUBERNETES, "k8s.io/kubernetes/cmd/kubectl"),
+    Program("controllers", KUBERNETES, "./controllers"),
+    *(Program(manager.name, CLUSTER_API, f"./{manager.name}") for manager in MANAGERS),
+    Program("clusterctl", CLUSTER_API, "sigs.k8s.io/cluster-api/cmd/clusterctl"),
+    Program("workload", CLUSTER_API, "./workload"),
 )

@@ -2,15 +2,16 @@
 """What would be built is known without building: pinned roots, what is there already, what others installed."""
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 
-from pycapo.lab import build, places
+from pycapo.lab import build, places, programs
 from pycapo.lab.build import Built, find, loopback_only, missing, place
-from pycapo.lab.go_toolchain import is_wanted
+from pycapo.lab.go_toolchain import Go, is_wanted
 from pycapo.lab.places import Lab, LabError
-from pycapo.lab.programs import CLUSTER_API, ETCD, KUBERNETES, PROGRAMS
+from pycapo.lab.programs import CLUSTER_API, ETCD, KUBERNETES, PROGRAMS, ROOT
 
 BY_NAME = {program.name: program for program in PROGRAMS}
 
@@ -68,12 +69,11 @@ def test_an_installed_program_of_another_version_is_not(
     assert find(BY_NAME["kubectl"]) is None
 
 
-@pytest.mark.parametrize("root", ["kube", "etcd", "capi", "workload"])
-def test_every_module_that_is_required_has_its_checksum(root: str) -> None:
-    folder = next(program.folder for program in PROGRAMS if program.root == root)
-    replaced = dict(re.findall(r"^\t(\S+) => \S+ (\S+)$", (folder / "go.mod").read_text(), re.M))
-    required = re.findall(r"^\t([^\s]+\.[^\s]+) (v[^\s]+)(?: // indirect)?$", (folder / "go.mod").read_text(), re.M)
-    sums = (folder / "go.sum").read_text()
+def test_every_module_that_is_required_has_its_checksum() -> None:
+    module = (ROOT / "go.mod").read_text()
+    replaced = dict(re.findall(r"^\t(\S+) => \S+ (\S+)$", module, re.M))
+    required = re.findall(r"^\t([^\s]+\.[^\s]+) (v[^\s]+)(?: // indirect)?$", module, re.M)
+    sums = (ROOT / "go.sum").read_text()
 
     lacking = [name for name, version in required if f"{name} {replaced.get(name, version)}/go.mod " not in sums]
 
@@ -81,15 +81,46 @@ def test_every_module_that_is_required_has_its_checksum(root: str) -> None:
     assert not lacking
 
 
-def test_the_roots_name_the_versions_that_the_lab_says_it_runs() -> None:
-    for root, line in (
-        ("kube", f"k8s.io/kubernetes {KUBERNETES}"),
-        ("etcd", f"go.etcd.io/etcd/server/v3 {ETCD}"),
-        ("capi", f"sigs.k8s.io/cluster-api {CLUSTER_API}"),
-        ("workload", f"sigs.k8s.io/cluster-api/test {CLUSTER_API}"),
-    ):
-        folder = next(program.folder for program in PROGRAMS if program.root == root)
-        assert line in (folder / "go.mod").read_text()
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"k8s.io/kubernetes {KUBERNETES}",
+        f"go.etcd.io/etcd/server/v3 {ETCD}",
+        f"sigs.k8s.io/cluster-api {CLUSTER_API}",
+        f"sigs.k8s.io/cluster-api/test {CLUSTER_API}",
+    ],
+)
+def test_the_module_requires_the_versions_that_the_lab_says_it_runs(line: str) -> None:
+    assert f"\t{line}\n" in (ROOT / "go.mod").read_text()
+
+
+def test_kubernetes_libraries_are_those_of_one_release() -> None:
+    libraries = re.findall(r"^\tk8s\.io/\S+ => \S+ (\S+)$", (ROOT / "go.mod").read_text(), re.M)
+
+    assert set(libraries) == {KUBERNETES.replace("v1.", "v0.")}
+
+
+def test_a_program_is_found_under_its_name_where_go_puts_it() -> None:
+    assert [program.package.split("/")[-1] for program in PROGRAMS] == [program.name for program in PROGRAMS]
+
+
+def test_a_change_of_our_own_sources_builds_that_program_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(ROOT, tmp_path / "go")
+    monkeypatch.setattr(programs, "ROOT", tmp_path / "go")
+    before = {program.name: program.key for program in PROGRAMS}
+    (tmp_path / "go" / "workload" / "main.go").write_text("package main")
+
+    assert [program.name for program in PROGRAMS if program.key != before[program.name]] == ["workload"]
+
+
+@pytest.mark.parametrize("file", ["go.mod", "go.sum"])
+def test_other_versions_of_modules_build_everything(file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(ROOT, tmp_path / "go")
+    monkeypatch.setattr(programs, "ROOT", tmp_path / "go")
+    before = [program.key for program in PROGRAMS]
+    (tmp_path / "go" / file).write_text("")
+
+    assert not set(before) & {program.key for program in PROGRAMS}
 
 
 def test_a_manager_is_bound_to_loopback() -> None:
@@ -110,6 +141,29 @@ def test_a_manager_that_changed_its_shape_is_not_guessed_at(source: str) -> None
 )
 def test_an_older_go_is_not_used(version: str, wanted: bool) -> None:
     assert is_wanted(version) is wanted
+
+
+def a_go(folder: Path, script: str) -> Go:
+    command = folder / "go"
+    command.write_text(f"#!/bin/sh\n{script}\n")
+    command.chmod(0o755)
+    return Go(command)
+
+
+def test_a_build_tells_how_many_packages_were_begun(tmp_path: Path) -> None:
+    told: list[int] = []
+    go = a_go(tmp_path, "echo one >&2; echo two >&2; exec /bin/sleep 1.5")
+
+    go.build(["./etcd"], folder=tmp_path, target=tmp_path, flags="", tell=told.append)
+
+    assert told[-1] == 2
+
+
+def test_a_build_that_fails_says_what_the_compiler_said(tmp_path: Path) -> None:
+    go = a_go(tmp_path, "echo 'main.go:3: undefined: x' >&2; exit 1")
+
+    with pytest.raises(LabError, match=r"main\.go:3: undefined: x"):
+        go.build(["./etcd"], folder=tmp_path, target=tmp_path, flags="", tell=lambda _: None)
 
 
 def test_the_lab_links_to_programs_and_follows_a_new_version(tmp_path: Path) -> None:
