@@ -8,8 +8,9 @@ import pytest
 from typer.testing import CliRunner
 
 from pycapo.cli.lab import app
-from pycapo.lab import places
-from pycapo.lab.places import open_lab
+from pycapo.lab import life, places
+from pycapo.lab.places import LabError, open_lab
+from pycapo.lab.progress import Progress
 
 
 @pytest.fixture(autouse=True)
@@ -44,6 +45,18 @@ def test_a_lab_that_does_not_exist_is_named_with_what_to_do(command: list[str]) 
 
     assert result.exit_code == 1
     assert "pycapo lab up --name none" in result.output
+
+
+def test_a_build_that_fails_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_progress: Progress) -> None:
+        raise LabError("no Go module proxy is reachable")
+
+    monkeypatch.setattr(life, "prepare", fail)
+
+    result = CliRunner().invoke(app, ["build"])
+
+    assert result.exit_code == 1
+    assert "no Go module proxy is reachable\nWhat is done is kept" in result.output
 
 
 def test_taking_down_what_does_not_exist_is_no_error() -> None:
