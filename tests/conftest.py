@@ -7,6 +7,7 @@ PYCAPO_KEEP_LAB=1 leaves it running, for whoever runs single tests again and aga
 
 import hashlib
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +23,10 @@ from pycapo.model.structs import learn_structs
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 FROM_NOTHING = 2400  # seconds: the first test that uses the lab may have to wait until all of its programs are built
+
+
+def pytest_configure() -> None:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: labs are ended before pytest is
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
