@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from pycapo.api import from_v1beta1
+from pycapo.api import from_v1alpha3, from_v1beta1
 from pycapo.api.leftovers import Group, Leftover, leftovers, restore
 from pycapo.api.meta import API_GROUP
 from pycapo.api.steps import Body, ConversionError, Step, lower_from_hub, raise_to_hub
@@ -31,9 +31,17 @@ class Spoke(msgspec.Struct, frozen=True):
     steps: dict[str, tuple[Step, ...]]
     groups: tuple[Group, ...]
     complete: Callable[[str, Body], None]
+    hub_groups: tuple[Group, ...] = HUB_GROUPS
 
 
 SPOKES = {
+    "v1alpha3": Spoke(
+        "v1alpha3",
+        from_v1alpha3.STEPS,
+        from_v1alpha3.GROUPS,
+        from_v1alpha3.complete,
+        from_v1alpha3.HUB_GROUPS,
+    ),
     "v1beta1": Spoke("v1beta1", from_v1beta1.STEPS, from_v1beta1.GROUPS, from_v1beta1.complete),
 }
 
@@ -64,7 +72,7 @@ def to_hub(obj: Body, version: str) -> Body:
     lower_from_hub(image, steps)
     annotations = _annotations(obj)
     _restore_template_metadata(hub, annotations)
-    restore(hub, _kept(annotations, HUB), HUB_GROUPS)
+    restore(hub, _kept(annotations, HUB), spoke.hub_groups)
     _keep(annotations, version, leftovers(original, image, spoke.groups))
     return _assembled(obj, hub, annotations)
 
@@ -81,7 +89,7 @@ def from_hub(obj: Body, version: str) -> Body:
     annotations = _annotations(obj)
     kept = [*_kept_in_whole_copy(annotations, spoke, kind), *_kept(annotations, version)]
     restore(other, kept, spoke.groups)
-    _keep(annotations, HUB, leftovers(original, image, HUB_GROUPS))
+    _keep(annotations, HUB, leftovers(original, image, spoke.hub_groups))
     return _assembled(obj, other, annotations)
 
 

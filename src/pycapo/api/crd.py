@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from pycapo.api import v1alpha1, v1beta1, v1beta2
+from pycapo.api import v1alpha1, v1alpha3, v1beta1, v1beta2
 from pycapo.api.meta import API_GROUP, Kind
 from pycapo.api.schema import Schema, record_schema
 
@@ -51,6 +51,8 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
     categories: tuple[str, ...] = ("cluster-api",)
 
 
+V1ALPHA3 = "v1alpha3 is deprecated: use v1beta2. `pycapo convert FILE` rewrites manifests and says what changed."
+
 AGE = Column("Age", ".metadata.creationTimestamp", "Time since the object was made", "date")
 READY = Column("Ready", ".status.ready", "Whether the object is ready")
 READY_CONDITION = Column("Ready", '.status.conditions[?(@.type=="Ready")].status', "Whether the object is ready")
@@ -84,6 +86,7 @@ DEFINITIONS = (
     Definition(versions=(Served(types=v1alpha1.OpenStackClusterIdentity),), short_names=("osci",)),
     Definition(
         versions=(
+            Served(types=v1alpha3.OpenStackCluster, storage=False, deprecation=V1ALPHA3),
             Served(types=v1beta1.OpenStackCluster, columns=(CLUSTER, READY, *CLUSTER_COLUMNS), storage=False),
             Served(types=v1beta2.OpenStackCluster, columns=(CLUSTER, READY_CONDITION, *CLUSTER_COLUMNS)),
         ),
@@ -99,6 +102,7 @@ DEFINITIONS = (
     Definition(versions=(Served(types=v1alpha1.OpenStackFloatingIPPool),), categories=()),
     Definition(
         versions=(
+            Served(types=v1alpha3.OpenStackMachine, storage=False, deprecation=V1ALPHA3),
             Served(types=v1beta1.OpenStackMachine, columns=(CLUSTER, READY, *MACHINE_COLUMNS), storage=False),
             Served(types=v1beta2.OpenStackMachine, columns=(CLUSTER, READY_CONDITION, *MACHINE_COLUMNS)),
         ),
@@ -106,6 +110,7 @@ DEFINITIONS = (
     ),
     Definition(
         versions=(
+            Served(types=v1alpha3.OpenStackMachineTemplate, storage=False, deprecation=V1ALPHA3),
             Served(types=v1beta1.OpenStackMachineTemplate, storage=False),
             Served(types=v1beta2.OpenStackMachineTemplate),
         ),
@@ -167,6 +172,8 @@ def _names(definition: Definition) -> dict[str, Any]:
 
 def _version(served: Served) -> dict[str, Any]:
     schema = _kind_schema(served.types)
+    if served.deprecation:
+        schema["properties"] = {name: _without_descriptions(part) for name, part in schema["properties"].items()}
     version: dict[str, Any] = {
         "name": served.types.version,
         "served": served.served,
@@ -192,6 +199,16 @@ def _kind_schema(types: type[Kind]) -> Schema:
         "metadata": {"type": "object"},
     }
     return schema
+
+
+def _without_descriptions(schema: Any) -> Any:
+    """Return a schema without the texts: CRDs have a largest size, and the newest version has them."""
+    if isinstance(schema, list):
+        return [_without_descriptions(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    texts = {name for name, text in schema.items() if name == "description" and isinstance(text, str)}
+    return {name: _without_descriptions(part) for name, part in schema.items() if name not in texts}
 
 
 def _column(column: Column) -> dict[str, Any]:

@@ -68,12 +68,13 @@ def _readiness_to_hub(status: Body) -> None:
         status.pop(name, None)
 
 
-def _readiness_from_hub(status: Body) -> None:
+def readiness_from_hub(status: Body) -> None:
+    """Set the ready flag of the older versions from the condition Ready."""
     conditions: list[Any] = status.get("conditions") or []
     status["ready"] = any(c.get("type") == "Ready" and c.get("status") == "True" for c in conditions)
 
 
-def _drop_unset_endpoint(spec: Body) -> None:
+def drop_unset_endpoint(spec: Body) -> None:
     """Take out an endpoint that stands for none: v1beta1 writes no host and port 0, which v1beta2 does not allow."""
     endpoint = spec.get("controlPlaneEndpoint")
     if isinstance(endpoint, dict):
@@ -84,7 +85,7 @@ def _drop_unset_endpoint(spec: Body) -> None:
 
 def _drop_unset(spec: Body) -> None:
     """Take out what stands for nothing in v1beta1 and is not allowed in v1beta2."""
-    _drop_unset_endpoint(spec)
+    drop_unset_endpoint(spec)
     if spec.get("externalRouterIPs") == []:
         del spec["externalRouterIPs"]
 
@@ -132,13 +133,15 @@ def cluster_spec(at: str) -> tuple[Step, ...]:
 
 
 CONDITIONS = Step("status.conditions[]", _condition_to_hub, _condition_from_hub)
-READINESS = Step("status", _readiness_to_hub, _readiness_from_hub)
+READINESS = Step("status", _readiness_to_hub, readiness_from_hub)
+
+FAILURE_DOMAINS = Step("status", _domains_to_hub, _domains_from_hub)
 
 STEPS: dict[str, tuple[Step, ...]] = {
     "OpenStackCluster": (
         *cluster_spec("spec"),
         rename("status", "apiServerLoadBalancer", "apiServerManagedLoadBalancer"),
-        Step("status", _domains_to_hub, _domains_from_hub),
+        FAILURE_DOMAINS,
         port_security("status.bastion.resolved.ports[]"),
         CONDITIONS,
         READINESS,

@@ -71,8 +71,9 @@ FreeMap = dict[str, Any]
 
 
 class Record(msgspec.Struct, omit_defaults=True, rename=wire_name, kw_only=True):
-    """A part of an API object; schema_rules, min_properties and max_properties describe the object as a whole."""
+    """A part of an API object; the class variables describe the object as a whole. An open one keeps unknown fields."""
 
     schema_rules: ClassVar[tuple[Rule, ...]] = ()
     min_properties: ClassVar[int | None] = None
     max_properties: ClassVar[int | None] = None
+    open: ClassVar[bool] = False

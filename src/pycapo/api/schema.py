@@ -72,6 +72,8 @@ def record_schema(record: type[Record]) -> Schema:
     required = [field.encode_name for field in fields if field.required]
     if required:
         schema["required"] = required
+    if record.open:
+        schema["x-kubernetes-preserve-unknown-fields"] = True
     if record.min_properties is not None:
         schema["minProperties"] = record.min_properties
     if record.max_properties is not None:

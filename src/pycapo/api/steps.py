@@ -67,6 +67,15 @@ def _expected(value: Any, kind: type, path: str) -> Any:
     return value
 
 
+def expect_objects(at: str) -> Step:
+    """Return the step that changes nothing and raises ConversionError, with the path, where no objects are."""
+    return Step(at, _nothing, _nothing)
+
+
+def _nothing(body: Body) -> None:
+    """Change nothing."""
+
+
 def rename(at: str, other: str, hub: str) -> Step:
     """Return the step for a field that has another name or place in the hub version; both are dotted paths below at."""
     return Step(at, lambda body: _move(body, other, hub), lambda body: _move(body, hub, other))

@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 DOORS: Mapping[str, str] = {
     "run": "Run the controller until SIGTERM or SIGINT.",
     "crds": "Print the CustomResourceDefinitions as YAML.",
+    "convert": "Rewrite manifests of v1alpha3 and v1beta1 as v1beta2; other documents and comments stay as they are.",
     "components": "Print everything that installs the controller, or write it as a clusterctl repository.",
     "lab": "A management cluster and an OpenStack on this machine's loopback.",
 }

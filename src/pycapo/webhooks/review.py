@@ -7,6 +7,7 @@ Rule: nothing is decided here; the rules of api/ decide, and their problems are 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pycapo.api.rules import legacy
 from pycapo.api.rules.kinds import Rules
 from pycapo.api.rules.problem import Problem
 
@@ -27,8 +28,12 @@ def answer(review: Json, rules: Rules) -> Json:
     response: Json = {"uid": request["uid"], "allowed": True}
     if found:
         problems = rules.review(found, before, dry_run=_is_topology_dry_run(request))
-        if warnings := rules.advise(found):
-            response["warnings"] = list(warnings)
+        warnings = [*rules.advise(found)]
+        if _sent_as(request) == legacy.VERSION:
+            problems += legacy.check(found)
+            warnings += legacy.advise(found)
+        if warnings:
+            response["warnings"] = warnings
         if problems:
             response |= {"allowed": False, "status": _refusal(request, problems)}
     return {"apiVersion": API_VERSION, "kind": "AdmissionReview", "response": response}
@@ -46,6 +51,12 @@ def _is_topology_dry_run(request: Json) -> bool:
     """Tell whether Cluster API's topology controller only asks what a change would do."""
     annotations = (request["object"].get("metadata") or {}).get("annotations") or {}
     return bool(request.get("dryRun")) and DRY_RUN_OF_TOPOLOGY in annotations
+
+
+def _sent_as(request: Json) -> str | None:
+    """Return the version in which the user wrote the object."""
+    sent: str | None = (request.get("requestKind") or {}).get("version")
+    return sent
 
 
 def _refusal(request: Json, problems: Sequence[Problem]) -> Json:
@@ -71,5 +82,8 @@ def _refusal(request: Json, problems: Sequence[Problem]) -> Json:
 
 def _version_note(request: Json) -> str:
     """Return a note when the paths are not those of the version that the user wrote."""
-    seen, asked = ((request.get(key) or {}).get("version") for key in ("kind", "requestKind"))
-    return f" (fields are named as in {seen}; the object was sent as {asked})" if asked and asked != seen else ""
+    seen, asked = (request.get("kind") or {}).get("version"), _sent_as(request)
+    if not asked or asked == seen:
+        return ""
+    renamed = ", whose networks are ports there" if asked == legacy.VERSION else ""
+    return f" (fields are named as in {seen}; the object was sent as {asked}{renamed})"

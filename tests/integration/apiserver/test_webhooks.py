@@ -1,101 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """Our CRDs, webhooks and roles in a real API server: what users of both versions see, and what the controller may do."""
 
-import copy
-import json
-import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from control_plane import ApiServer
-from pycapo.api.conversion import convert
-from pycapo.deploy.components import components
-from pycapo.lab.capi import authority
-from pycapo.lab.kubeapi import KubeAPI
-from pycapo.lab.places import Lab, LabError
-from pycapo.lab.webhooks import definitions, on_loopback
-from pycapo.webhooks.server import WebhookServer
+from served import GROUP, Api, Json, causes, installed
 
 pytestmark = pytest.mark.apiserver
 
-Json = dict[str, Any]
-GROUP = "infrastructure.cluster.x-k8s.io"
 V1BETA1, V1BETA2, V1ALPHA1 = (f"{GROUP}/{version}" for version in ("v1beta1", "v1beta2", "v1alpha1"))
-ACCOUNT = "system:serviceaccount:capo-system:capo-manager"
 NETWORK = "6d1a3f6e-0000-4000-8000-000000000001"
 IDENTITY = {"name": "cloud-config", "cloudName": "openstack"}
 
 
-class Api:
-    """The API server as its administrator sees it: objects of our group, and refusals as Status objects."""
-
-    def __init__(self, lab: Lab) -> None:
-        self.kube = KubeAPI(lab)
-        self.number = 0
-
-    def make(self, version: str, plural: str, kind: str, spec: Json) -> Json:
-        self.number += 1
-        metadata = {"name": f"object-{self.number}", "namespace": "default"}
-        body = {"apiVersion": version, "kind": kind, "metadata": metadata, "spec": spec}
-        return self.ask("POST", self.path(version, plural), body)
-
-    def get(self, version: str, plural: str, found: Json) -> Json:
-        return self.ask("GET", self.path(version, plural, found["metadata"]["name"]))
-
-    def replace(self, plural: str, found: Json, **spec: Any) -> Json:
-        """Write an object again with other values in its spec."""
-        body = copy.deepcopy(found)
-        body["spec"] |= spec
-        return self.ask("PUT", self.path(found["apiVersion"], plural, found["metadata"]["name"]), body)
-
-    def path(self, version: str, plural: str, name: str = "") -> str:
-        return f"apis/{version}/namespaces/default/{plural}/{name}".rstrip("/")
-
-    def ask(self, method: str, path: str, body: Json | None = None, **more: Any) -> Json:
-        """Return the answer, also when it is a Status that refuses."""
-        try:
-            return dict(self.kube.request(method, path, body, **more))
-        except LabError as error:
-            text = str(error)
-            return dict(json.loads(text[text.index("{") :]))
-
-    def may(self, verb: str, group: str, resource: str, *, namespace: str = "default", name: str = "") -> bool:
-        """Ask the API server whether the controller's ServiceAccount may do something."""
-        plural, _, subresource = resource.partition("/")
-        attributes = {"verb": verb, "group": group, "resource": plural, "namespace": namespace, "name": name}
-        spec = {"user": ACCOUNT, "resourceAttributes": attributes | {"subresource": subresource}}
-        body = {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": spec}
-        return bool(self.ask("POST", "apis/authorization.k8s.io/v1/subjectaccessreviews", body)["status"]["allowed"])
-
-
 @pytest.fixture(scope="module")
 def api(apiserver: ApiServer) -> Iterator[Api]:
-    lab = apiserver.lab
-    server = WebhookServer("127.0.0.1", lab.ports["pycapo_webhook"], lab.pki, convert=convert)
-    server.start()
-    manifests = on_loopback(components(), port=server.port, authority=authority(lab))
-    found = Api(lab)
-    found.kube.apply(manifests)
-    wait(lambda: found.kube.established(definitions(manifests)))
-    # The API server takes up webhook configurations a moment after they were written.
-    wait(lambda: found.make(V1BETA2, "openstackmachines", "OpenStackMachine", a_machine(ports=[BAD_PORT])).get("code"))
-    yield found
-    ours = [manifest for manifest in manifests if manifest["kind"] == "CustomResourceDefinition"]
-    for manifest in manifests:
-        if manifest["kind"] in ("ValidatingWebhookConfiguration", "CustomResourceDefinition"):
-            plural = f"{manifest['kind'].lower()}s"
-            found.ask("DELETE", f"apis/{manifest['apiVersion']}/{plural}/{manifest['metadata']['name']}")
-    wait(lambda: not any(found.kube.have([crd]) for crd in ours))
-    server.stop()
-
-
-def wait(done: Any) -> None:
-    end = time.monotonic() + 180  # a machine that builds something beside takes its time
-    while not done():
-        assert time.monotonic() < end
-        time.sleep(0.1)
+    with installed(apiserver) as found:
+        yield found
 
 
 BAD_PORT = {"macAddress": "fa:16"}
@@ -119,13 +43,6 @@ def a_server(**more: Any) -> Json:
         "sshKeyName": "",
         **more,
     }
-
-
-def causes(answer: Json) -> dict[str, str]:
-    """Return field -> reason of a refusal."""
-    assert answer["kind"] == "Status", answer
-    assert (answer["code"], answer["reason"]) == (422, "Invalid"), answer
-    return {cause["field"]: cause["reason"] for cause in answer["details"]["causes"]}
 
 
 def test_an_object_is_seen_in_both_versions(api: Api) -> None:

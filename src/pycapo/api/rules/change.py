@@ -9,6 +9,7 @@ an empty `securityGroups` means "no group" and an absent one "the default group"
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 
@@ -84,15 +85,25 @@ def _is_reference(*sides: Mapping[str, Any]) -> bool:
 
 
 def _paired(old: object, new: object) -> list[tuple[str | int, object, object]] | None:
-    """Return the items of two lists in pairs, by name or else by position; None when that is not possible."""
+    """Return the items of two lists in pairs; None when that is not possible.
+
+    They belong together by name or else by position, as long as objects were only added to, or taken from, the end.
+    """
     if not _is_list_or_nothing(old) or not _is_list_or_nothing(new):
         return None
     before, after = _named(old), _named(new)
     if before is not None and after is not None:
         return [(Name(name), before.get(name), after.get(name)) for name in dict.fromkeys((*before, *after))]
-    if isinstance(old, Sequence) and isinstance(new, Sequence) and len(old) == len(new):
-        return list(zip(range(len(old)), old, new, strict=True))
+    if not isinstance(old, Sequence) or not isinstance(new, Sequence):
+        return None
+    shared = min(len(old), len(new))
+    if len(old) == len(new) or (_are_objects(old, new) and old[:shared] == new[:shared]):
+        return list(zip_longest(range(max(len(old), len(new))), old, new))
     return None
+
+
+def _are_objects(*lists: Sequence[Any]) -> bool:
+    return all(isinstance(item, Mapping) for items in lists for item in items)
 
 
 def _is_list_or_nothing(value: object) -> bool:

@@ -118,7 +118,10 @@ CLUSTER = (
     .instead("subnets", _found_subnets)
     .instead("managedSecurityGroups", "can be turned on, not off; it may be empty")
     .instead("managedSubnets", "subnets cannot be added or removed; only dnsNameservers of a subnet may change")
-    .instead("managedSubnets[*]", "only dnsNameservers of a managed subnet may change; make a new cluster for that")
+    .instead(
+        "managedSubnets[*]",
+        "subnets cannot be added or removed, and only dnsNameservers of one may change; make a new cluster for that",
+    )
     .instead("apiServer.managedLoadBalancer", "only allowedCIDRs and monitor may change; make a new cluster for that")
     .instead("networks[*]", "give a network of another kind another name in spec.networks, and move the ports to it")
 )

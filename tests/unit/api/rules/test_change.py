@@ -48,8 +48,16 @@ def test_items_without_names_are_compared_by_position() -> None:
     assert paths(old, new) == ["ports[1].description"]
 
 
-def test_a_list_of_another_length_differs_as_a_whole() -> None:
-    assert paths({"ports": [{}]}, {"ports": [{}, {}]}) == ["ports"]
+def test_objects_added_to_the_end_of_a_list_or_taken_from_it_are_named() -> None:
+    short, long = {"ports": [{"tags": ["a"]}]}, {"ports": [{"tags": ["a"]}, {}, {}]}
+
+    assert paths(short, long) == ["ports[1]", "ports[2]"]
+    assert paths(long, short) == ["ports[1]", "ports[2]"]
+
+
+def test_a_list_of_another_length_with_other_items_differs_as_a_whole() -> None:
+    assert paths({"ports": [{"tags": ["a"]}]}, {"ports": [{}, {"tags": ["a"]}]}) == ["ports"]
+    assert paths({"tags": ["a"]}, {"tags": ["a", "b"]}) == ["tags"]
 
 
 def test_items_with_names_are_compared_by_name_whatever_their_order() -> None:

@@ -67,7 +67,7 @@ def test_these_fields_may_change(spec: Json) -> None:
         ({"managedNetwork": {"mtu": 1400}}, "spec.managedNetwork"),
         ({"managedSecurityGroups": None}, "spec.managedSecurityGroups"),
         ({"managedSubnets": [{**MANAGED[0], "cidr": "10.7.0.0/24"}]}, "spec.managedSubnets[0].cidr"),
-        ({"managedSubnets": [*MANAGED, {"cidr": "10.7.0.0/24"}]}, "spec.managedSubnets"),
+        ({"managedSubnets": [*MANAGED, {"cidr": "10.7.0.0/24"}]}, "spec.managedSubnets[1]"),
         ({"managedSubnets": None}, "spec.managedSubnets"),
         ({"apiServer": {**BALANCED, "port": 443}}, "spec.apiServer.port"),
         ({"apiServer": {**BALANCED, "fixedIP": "10.6.0.9"}}, "spec.apiServer.fixedIP"),
