@@ -15,9 +15,12 @@ from typing import Any
 import yaml
 
 from pycapo.api.conversion import HUB, KEPT_ANNOTATION, SPOKES, ConversionError, convert
+from pycapo.api.crd import DEFINITIONS
+from pycapo.api.known import drop_unknown
 from pycapo.api.meta import API_GROUP
 from pycapo.api.moves import ROOTS, Moves
 from pycapo.api.rules import legacy
+from pycapo.api.rules.change import changes, spell
 from pycapo.api.rules.kinds import rules_of
 from pycapo.cli.comments import Comment, Path, comments_of, places, with_comments
 
@@ -90,10 +93,12 @@ def _document(body: str, label: str, told: list[str]) -> str:
     obj = yaml.load(body, Loader=_Loader)
     version = _old_version(obj)
     if version is None:
+        _refuse_list(obj)
         told += [f"{label}: {text}" for text in _mentions(obj)]
         return body
     kept_blank = body[len(body.rstrip("\n")) :][1:]  # blank lines before the next document
     converted = convert(obj, f"{API_GROUP}/{HUB}")
+    told += [f"{label}: {path} is no field of {version}, the API server drops it" for path in _unknown(obj, version)]
     notes = _notes(converted, version, (obj.get("metadata") or {}).get("namespace") or "default")
     _check(converted, version)
     told.append(f"{label}: {version} is now {HUB}")
@@ -118,6 +123,15 @@ def _renamed(old: yaml.Node | None, moves: Moves, version: str) -> Iterator[Comm
         yield Comment(target, f"# {version}: {', '.join(before)}", own_line=False)
 
 
+def _unknown(obj: Json, version: str) -> Iterator[str]:
+    """Yield the fields of a spec that its version does not have: misspelled, or out of their place."""
+    types = {(served.types.kind, served.types.version): served.types for it in DEFINITIONS for served in it.versions}
+    known = copy.deepcopy(obj)
+    drop_unknown(known, types[obj["kind"], version])
+    for change in changes(obj.get("spec"), known.get("spec"), ("spec",)):
+        yield spell(change.path)
+
+
 def _old_version(obj: Any) -> str | None:
     """Return the version of an object of ours that is to be rewritten; raises NotRewritten for one that is not known."""
     if not isinstance(obj, dict):
@@ -132,6 +146,14 @@ def _old_version(obj: Any) -> str | None:
             f" convert it first (apply it there, then kubectl get it as v1beta1)"
         )
     return version
+
+
+def _refuse_list(obj: Any) -> None:
+    """Raise NotRewritten for a List that holds old objects of ours."""
+    items = obj.get("items") if isinstance(obj, dict) and str(obj.get("kind")).endswith("List") else None
+    for index, item in enumerate(items if isinstance(items, list) else ()):
+        if _old_version(item):
+            raise NotRewritten(f"items[{index}]: a List is not rewritten; write its items as documents of their own")
 
 
 def _mentions(obj: Any, path: str = "") -> Iterator[str]:

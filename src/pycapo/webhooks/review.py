@@ -30,7 +30,8 @@ def answer(review: Json, rules: Rules) -> Json:
         problems = rules.review(found, before, dry_run=_is_topology_dry_run(request))
         warnings = [*rules.advise(found)]
         if _sent_as(request) == legacy.VERSION:
-            problems += legacy.check(found)
+            known = legacy.check(before) if before else ()
+            problems += [problem for problem in legacy.check(found) if problem not in known]
             warnings += legacy.advise(found)
         if warnings:
             response["warnings"] = warnings

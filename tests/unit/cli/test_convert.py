@@ -90,6 +90,20 @@ def test_what_has_no_effect_is_a_comment_and_a_message() -> None:
     assert "kept-for" not in result.stdout
 
 
+def test_a_field_that_the_version_does_not_have_is_told() -> None:
+    result = run("-", given=machine("networks:", "- uuid: n", "  fixedIP: 10.0.0.9", "sshkey: mine"))
+
+    assert "spec.networks[0].fixedIP is no field of v1alpha3" in result.stderr
+    assert "spec.sshkey is no field of v1alpha3" in result.stderr
+
+
+def test_a_kind_that_the_version_never_had_is_refused() -> None:
+    result = run("-", given=machine().replace("OpenStackMachine", "OpenStackClusterTemplate"))
+
+    assert result.exit_code == 1
+    assert "OpenStackClusterTemplate is not convertible between v1alpha3 and v1beta2" in result.stderr
+
+
 def test_v1beta1_is_rewritten_too() -> None:
     spec = (
         "  flavor: small # the cheap one\n  image: {filter: {name: ubuntu}}\n  ports:\n  - disablePortSecurity: true\n"
@@ -174,6 +188,9 @@ def test_several_files_are_one_stream(tmp_path: Path) -> None:
     assert len(documents(run(*map(str, paths)).stdout)) == 2
 
 
+LIST = "kind: List\napiVersion: v1\nitems:\n- " + machine().strip().replace("\n", "\n  ") + "\n"
+
+
 @pytest.mark.parametrize(
     ("given", "told"),
     [
@@ -182,6 +199,7 @@ def test_several_files_are_one_stream(tmp_path: Path) -> None:
         (machine("securityGroups: [{}]"), "spec.securityGroups[0].filter: Invalid value: {}: says nothing"),
         (machine("rootVolume: {diskSize: 9, sourceType: snapshot}"), 'spec.rootVolume.sourceType: "snapshot" is not'),
         (machine().replace("ubuntu", '""'), "spec.image: Required value"),
+        (LIST, "document 1 (List): items[0]: a List is not rewritten"),
         ("a: [", "document 1: while parsing"),
     ],
 )

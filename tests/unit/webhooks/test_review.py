@@ -57,6 +57,34 @@ def test_a_user_of_another_version_is_told_whose_names_the_fields_have() -> None
     assert message.endswith("(fields are named as in v1beta2; the object was sent as v1beta1)")
 
 
+WITHOUT_IMAGE = {"kind": "OpenStackMachine", "spec": {"flavor": {"filter": {"name": "a"}}}}
+AS_V1ALPHA3 = {"requestKind": {"version": "v1alpha3"}}
+
+
+def test_what_a_v1alpha3_object_lacks_is_refused_only_when_it_was_sent_as_such() -> None:
+    assert review.answer(a_review(WITHOUT_IMAGE), MACHINE)["response"]["allowed"]
+    response = review.answer(a_review(WITHOUT_IMAGE, **AS_V1ALPHA3), MACHINE)["response"]
+
+    assert [cause["field"] for cause in response["status"]["details"]["causes"]] == ["spec.image"]
+    assert response["status"]["message"].endswith("the object was sent as v1alpha3, whose networks are ports there)")
+
+
+def test_an_update_of_a_v1alpha3_object_is_asked_only_for_what_it_makes_worse() -> None:
+    labelled = {**WITHOUT_IMAGE, "metadata": {"labels": {"a": "b"}}}
+
+    assert review.answer(a_review(labelled, WITHOUT_IMAGE, **AS_V1ALPHA3), MACHINE)["response"]["allowed"]
+
+
+def test_what_v1alpha3_says_in_vain_is_a_warning() -> None:
+    kept = '[{"path": ["spec", "userDataSecret"], "seen": "absent", "value": {"name": "a"}}]'
+    annotations = {"infrastructure.cluster.x-k8s.io/kept-for-v1alpha3": kept}
+    found = {"metadata": {"annotations": annotations}, "spec": {"flavor": {"id": "1"}, "image": {"id": "2"}}}
+
+    assert "warnings" not in review.answer(a_review(found), MACHINE)["response"]
+    (warning,) = review.answer(a_review(found, **AS_V1ALPHA3), MACHINE)["response"]["warnings"]
+    assert warning.startswith("spec.userDataSecret: has no effect")
+
+
 def test_a_deletion_is_allowed() -> None:
     assert review.answer(a_review(None, with_mac("x")), MACHINE)["response"]["allowed"]
 
