@@ -68,11 +68,11 @@ def to_hub(obj: Body, version: str) -> Body:
     spoke.complete(kind, original)
     hub = copy.deepcopy(original)
     raise_to_hub(hub, steps)
+    annotations = _annotations(obj)
+    restore(hub, _kept(annotations, HUB), spoke.hub_groups)
     image = copy.deepcopy(hub)
     lower_from_hub(image, steps)
-    annotations = _annotations(obj)
     _restore_template_metadata(hub, annotations)
-    restore(hub, _kept(annotations, HUB), spoke.hub_groups)
     _keep(annotations, version, leftovers(original, image, spoke.groups))
     return _assembled(obj, hub, annotations)
 
@@ -84,11 +84,11 @@ def from_hub(obj: Body, version: str) -> Body:
     original = _content(obj)
     other = copy.deepcopy(original)
     lower_from_hub(other, steps)
-    image = copy.deepcopy(other)
-    raise_to_hub(image, steps)
     annotations = _annotations(obj)
     kept = [*_kept_in_whole_copy(annotations, spoke, kind), *_kept(annotations, version)]
     restore(other, kept, spoke.groups)
+    image = copy.deepcopy(other)
+    raise_to_hub(image, steps)
     _keep(annotations, HUB, leftovers(original, image, spoke.hub_groups))
     return _assembled(obj, other, annotations)
 

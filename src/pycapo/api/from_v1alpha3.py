@@ -116,15 +116,14 @@ def _entry_of(port: Body) -> Body:
     if port.get("existingPort"):
         name = (port["existingPort"].get("filter") or {}).get("name")
         return {"fixedIp": name} if name and not is_address(name) else {}
-    network = query_of(port.get("network") or {})
-    if "id" in network:
-        entry["uuid"] = network["id"]
-    elif network:
-        entry["filter"] = network
+    network = port.get("network")
+    if network is not None:
+        query = query_of(network)
+        entry |= {"uuid": query["id"]} if "id" in query else {"filter": query}
     fixed = (port.get("fixedIPs") or [{}])[0]
-    subnet, address = query_of(fixed.get("subnet") or {}), fixed.get("ipAddress")
-    if subnet:
-        entry["subnets"] = [{"filter": subnet}]
+    subnet, address = fixed.get("subnet"), fixed.get("ipAddress")
+    if subnet is not None:
+        entry["subnets"] = [{"filter": query_of(subnet)}]
     if address and is_address(address):
         entry["fixedIp"] = address
     return entry
@@ -279,12 +278,13 @@ def _subnet_to_hub(spec: Body) -> None:
 
 
 def _subnet_from_hub(spec: Body) -> None:
-    managed, subnets = ((spec.pop(name, None) or [{}])[0] for name in ("managedSubnets", "subnets"))
+    managed = (spec.pop("managedSubnets", None) or [{}])[0]
+    subnet, network = (spec.pop("subnets", None) or [None])[0], spec.pop("network", None)
     if managed.get("cidr"):
         spec["nodeCidr"] = managed["cidr"]
         _put(spec, "dnsNameservers", managed.get("dnsNameservers") or None)
-    _put(spec, "subnet", query_of(subnets) or None)
-    _put(spec, "network", query_of(spec.pop("network", None) or {}) or None)
+    _put(spec, "subnet", query_of(subnet) if subnet is not None else None)
+    _put(spec, "network", query_of(network) if network is not None else None)
 
 
 def _router_address_to_hub(address: Body) -> None:
