@@ -46,10 +46,10 @@ def clear(world: World, namespace: str) -> None:
         world.start_pycapo()
     for item in world.all("Cluster", namespace):
         world.patch("Cluster", namespace, item["metadata"]["name"], {"spec": {"paused": False}})
-    for kind in ("Cluster", "OpenStackServer"):
+    for kind in ("Cluster", "OpenStackServer", "OpenStackFloatingIPPool"):
         for item in world.all(kind, namespace):
             world.delete(kind, namespace, item["metadata"]["name"])
-    kinds = ("Cluster", "OpenStackCluster", "OpenStackMachine", "OpenStackServer")
+    kinds = ("Cluster", "OpenStackCluster", "OpenStackMachine", "OpenStackServer", "OpenStackFloatingIPPool")
     empty = lambda: not any(world.all(kind, namespace) for kind in kinds)  # noqa: E731
     world.wait_for(empty, f"nothing is left in namespace {namespace}", 180, namespace=namespace)
     world.kubectl("delete", "namespace", namespace, "--wait=false")

@@ -31,13 +31,19 @@ PATHS = {  # kind -> API group and version, plural
     "OpenStackMachine": (f"{INFRASTRUCTURE}/v1beta2", "openstackmachines"),
     "OpenStackServer": (f"{INFRASTRUCTURE}/v1alpha1", "openstackservers"),
     "OpenStackNetworkAttachment": (f"{INFRASTRUCTURE}/v1alpha1", "openstacknetworkattachments"),
+    "OpenStackFloatingIPPool": (f"{INFRASTRUCTURE}/v1alpha1", "openstackfloatingippools"),
+    "IPAddressClaim": ("apis/ipam.cluster.x-k8s.io/v1beta2", "ipaddressclaims"),
+    "IPAddress": ("apis/ipam.cluster.x-k8s.io/v1beta2", "ipaddresses"),
     "Secret": ("api/v1", "secrets"),
     "Event": ("api/v1", "events"),
     "Lease": ("apis/coordination.k8s.io/v1", "leases"),
 }
 DENIED = ("is forbidden: User", "is forbidden: user")  # how the API server tells that a rule of RBAC is missing
 LEASE = "controller-leader-election-capo"
-TOLD = ("Cluster", "OpenStackCluster", "OpenStackMachine", "OpenStackServer", "OpenStackNetworkAttachment", "Machine")
+TOLD = (
+    *("Cluster", "OpenStackCluster", "OpenStackMachine", "OpenStackServer", "OpenStackNetworkAttachment"),
+    *("Machine", "OpenStackFloatingIPPool"),
+)
 MERGE = {"Content-Type": "application/merge-patch+json"}
 
 
