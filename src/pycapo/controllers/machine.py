@@ -216,4 +216,4 @@ def _matters(old: OpenStackCluster, new: OpenStackCluster) -> bool:
 def _grounds(cluster: OpenStackCluster) -> tuple[object, ...]:
     """What a machine's ports may stand on: the cluster network, and the named networks that are there."""
     status = cluster.status
-    return (status.network, [(item.name, item.id) for item in status.networks or ()]) if status else ()
+    return (status.network, [(it.name, it.id, len(it.subnets or ())) for it in status.networks or ()]) if status else ()

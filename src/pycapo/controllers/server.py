@@ -13,6 +13,7 @@ from typing import ClassVar
 import msgspec
 
 from pycapo.api.capi import CLUSTER_NAME_LABEL, Cluster
+from pycapo.api.cluster import OpenStackCluster
 from pycapo.api.machine import OpenStackMachine
 from pycapo.api.orc import Image as ImageObject
 from pycapo.api.v1alpha1 import OpenStackNetworkAttachment, OpenStackServer, OpenStackServerStatus
@@ -242,6 +243,16 @@ def watches(kube: Kube) -> tuple[Watch, ...]:
     def paused_or_not(old: Cluster, new: Cluster) -> bool:
         return bool(old.spec and old.spec.paused) != bool(new.spec and new.spec.paused)
 
+    def of_infrastructure(obj: OpenStackCluster) -> list[ObjectKey]:
+        owners = {owner.name for owner in obj.metadata.owner_references or () if owner.kind == Cluster.kind}
+        servers = kube.list(OpenStackServer, namespace=obj.metadata.namespace or "")
+        mine = (it for it in servers if (it.metadata.labels or {}).get(CLUSTER_NAME_LABEL) in owners)
+        return [ObjectKey(obj.metadata.namespace or "", item.metadata.name) for item in mine]
+
+    def networks_changed(old: OpenStackCluster, new: OpenStackCluster) -> bool:
+        before, after = (_named_ids(it) for it in (old, new))
+        return before != after  # a NIC of an attachment may wait for a named network
+
     def of_machine(obj: OpenStackMachine) -> list[ObjectKey]:
         return [ObjectKey(obj.metadata.namespace or "", obj.metadata.name)]
 
@@ -251,6 +262,12 @@ def watches(kube: Kube) -> tuple[Watch, ...]:
     return (
         Watch(Cluster, of_cluster, changed=paused_or_not),
         Watch(OpenStackMachine, of_machine, changed=labels_changed),
+        Watch(OpenStackCluster, of_infrastructure, changed=networks_changed),
         Watch(OpenStackNetworkAttachment, of_attachment, changed=wish_changed),
         *pool_address.watches(kube),
     )
+
+
+def _named_ids(cluster: OpenStackCluster) -> list[tuple[str, str | None, int]]:
+    known = (cluster.status.networks if cluster.status else None) or ()
+    return [(item.name, item.id, len(item.subnets or ())) for item in known]

@@ -152,10 +152,19 @@ def network_waits(machine: OpenStackMachine, cluster: OpenStackCluster) -> Itera
 
 
 def _named_networks(cluster: OpenStackCluster) -> dict[str, str]:
-    """The ids of the named networks that are there, by name."""
+    """The ids of the named networks that can be used, by name: a network that is being repaired can.
+
+    What names a network must mean the same at every look, whatever its condition says just now.
+    """
     known = (cluster.status.networks if cluster.status else None) or ()
-    usable = {item.name: item.id for item in known if item.condition and item.condition.status == "True"}
-    return {name: id for name, id in usable.items() if id}
+    there = {item.name: item for item in known}
+    usable = {}
+    for wanted in cluster.spec.networks or ():
+        seen = there.get(wanted.name)
+        asked = len((wanted.managed.subnets if wanted.managed else None) or ())
+        if seen and seen.id and len(seen.subnets or ()) >= asked:
+            usable[wanted.name] = seen.id
+    return usable
 
 
 def _told(name: str, cluster: OpenStackCluster) -> str:
@@ -192,14 +201,15 @@ def complete_ports(
 def _complete(port: PortBody, machine: OpenStackMachine, cluster: OpenStackCluster, *, group: str | None) -> None:
     """Puts the network, the groups and the external network into an entry that it means by saying nothing."""
     status = cluster.status
-    if port.cluster_network and port.cluster_network in (named := _named_networks(cluster)):
-        port.network, port.cluster_network = NetworkParam(id=named[port.cluster_network]), None
     if _implicit(port) and status and status.network:
         port.network = NetworkParam(id=status.network.id)
         port.fixed_ips = port.fixed_ips or _cluster_addresses(cluster)
     if port.floating_ip == PortFloatingIP() and status and status.external_network:
         port.floating_ip = PortFloatingIP(network=NetworkParam(id=status.external_network.id))
     port.security_groups = _groups(port, machine, cluster, group=group)
+    named = _named_networks(cluster).get(port.cluster_network or "")
+    if named:
+        port.network, port.cluster_network = NetworkParam(id=named), None
 
 
 def _entries(machine: OpenStackMachine) -> tuple[PortOpts, ...]:
@@ -237,6 +247,9 @@ def _groups(
 def _secured(port: PortBody, cluster: OpenStackCluster, on_cluster: bool) -> bool:
     """Whether port security is on: the port says so, else the managed cluster network, else it is."""
     managed = cluster.spec.managed_network
+    if port.enable_port_security is None and port.cluster_network:
+        named = (it.managed for it in cluster.spec.networks or () if it.name == port.cluster_network)
+        return all(it is None or it.enable_port_security is not False for it in named)
     if port.enable_port_security is None and on_cluster and managed:
         return managed.enable_port_security is not False
     return port.enable_port_security is not False

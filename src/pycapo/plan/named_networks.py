@@ -21,7 +21,7 @@ from pycapo.model.steps import Create, Delete, Key, Plan, Ref, Step, Update, Wai
 from pycapo.plan import roles
 from pycapo.plan.asked import Asked, kept
 from pycapo.plan.choose import choose_one, query_of, spelled
-from pycapo.plan.named_subnets import subnet_body, subnet_changes
+from pycapo.plan.named_subnets import NO_GATEWAY, subnet_body, subnet_changes
 from pycapo.plan.router import Way
 
 CONDITION = "NamedNetworksReady"
@@ -174,10 +174,17 @@ def _joined(
     spot: _Spot, wanted: NamedSubnet, there: Subnet | None, managed: ManagedNamedNetwork, way: Way | None
 ) -> Plan:
     """Puts the cluster's router into a subnet, or takes it out of one that is to stay apart."""
-    interfaces = [port for port in _interfaces(spot.seen) if there and _addresses_in(port, there.id)]
+    interfaces = [
+        port
+        for port in _interfaces(spot.seen)
+        if there and way and port.device_id == way.ref and _addresses_in(port, there.id)
+    ]
     if managed.router == "Cluster" and way is None:
         message = "the cluster has no router that the network could join; give the cluster one, or set router to None"
         return Plan(waits=(_wait("NoRouter", message, spot.path.rpartition(".subnets")[0] + ".router"),))
+    if managed.router == "Cluster" and wanted.gateway == NO_GATEWAY:
+        message = "a router joins a subnet at its gateway, and this one has none; give it one, or set router to None"
+        return Plan(waits=(_wait("NoGateway", message, f"{spot.path}.gateway"),))
     if managed.router == "Cluster" and way is not None and not interfaces:
         step = Create(
             key=Key(Kind.ROUTER_INTERFACE, spot.key(wanted).role),
@@ -189,7 +196,7 @@ def _joined(
         return Plan(steps=(step,))
     if managed.router == "Cluster" or way is None:
         return Plan()
-    return Plan(steps=tuple(_leave(port) for port in interfaces if port.device_id == way.ref))
+    return Plan(steps=tuple(_leave(port) for port in interfaces))
 
 
 def _surplus(seen: Seen, wanted: NamedNetwork, record: Network | None) -> Plan:

@@ -42,7 +42,7 @@ _SAID = ("securityGroups", "enablePortSecurity", "qosPolicy")
 """Fields that Neutron changes in place as long as the entry has a word on them; without one they are Neutron's default."""
 
 _IN_PLACE_TOO = re.compile(r"spec\.ports\[\d+\]\.(securityGroups\[|qosPolicy$)")
-_LATER = ("cluster_network", "existing_port", "floating_ip", "default_route", "trunk", "subports")
+_LATER = ("existing_port", "floating_ip", "default_route", "trunk", "subports")
 
 
 class Wish(msgspec.Struct, frozen=True, kw_only=True):
@@ -209,13 +209,17 @@ def _plugged(entry: Entry, seen: Seen, record: Server | None) -> Plan:
 def _kept_from(entry: Entry, resolved: Resolved, *, missing: bool) -> Iterator[Wait]:
     """What keeps an entry from being acted on: what is not done yet, contradictions, references that mean none or several."""
     for field in _LATER:
-        if getattr(entry.port, field, None) and not (field == "cluster_network" and entry.port.network):
+        if getattr(entry.port, field, None):
             path = f"{entry.path}.{wire(entry.port, field)}"
             yield _wait("NotYetSupported", "this version does not act on it in an attachment", path=path, after=None)
     for place, fixed in enumerate(entry.port.fixed_ips or ()):
         if fixed.address_from:
             path = f"{entry.path}.fixedIPs[{place}].addressFrom"
             yield _wait("NotYetSupported", "this version does not act on it in an attachment", path=path, after=None)
+    if entry.port.cluster_network:
+        message = f'network "{entry.port.cluster_network}" of the cluster is not there yet'
+        yield _wait("WaitingForNetwork", message, path=f"{entry.path}.clusterNetwork", after=None)
+        return
     yield from contradictions(entry)
     places = (f"{entry.path}.",) if missing else (f"{entry.path}.securityGroups[", f"{entry.path}.qosPolicy")
     yield from (wait for wait in resolved.waits if wait.path.startswith(places))

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whole lives of named networks, and of machines that stand on them."""
 
+import copy
 from typing import Any
 
 import msgspec
@@ -10,12 +11,25 @@ from machine_stage import Stage
 from pycapo.api.capi import Machine
 from pycapo.api.cluster import OpenStackCluster
 from pycapo.api.ports import PortOpts
+from pycapo.api.references import NetworkParam
 from pycapo.model.kinds import Kind
 from pycapo.model.records import Network, Port, Subnet
+from pycapo.plan.bastion import bastion_server
 
 V4 = {"name": "v4", "cidr": "10.11.0.0/24"}
 V6 = {"name": "v6", "cidr": "fd00:11::/64", "ipv6AddressMode": "slaac", "ipv6RAMode": "slaac"}
-TRAFFIC = {"name": "traffic", "managed": {"subnets": [V4, V6], "router": "Cluster", "mtu": 1400, "tags": ["fast"]}}
+TRAFFIC: dict[str, Any] = {
+    "name": "traffic",
+    "managed": {"subnets": [V4, V6], "router": "Cluster", "mtu": 1400, "tags": ["fast"]},
+}
+SHOWN = {"name": "s", "id": "s", "cidr": "10.11.0.0/24"}
+FALSE = {
+    "type": "Ready",
+    "status": "False",
+    "reason": "Updating",
+    "message": "",
+    "lastTransitionTime": "2026-11-24T10:00:00Z",
+}
 TITLE = f"k8s-clusterapi-cluster-{NAMESPACE}-{NAME}-traffic"
 
 
@@ -209,3 +223,47 @@ def test_provider_attributes_and_policies_go_into_the_creation() -> None:
 
     network = the_network(stage)
     assert (network.port_security_enabled, network.qos_policy_id) == (False, "gold")
+
+
+def test_a_repair_of_a_network_changes_nothing_for_who_stands_on_it() -> None:
+    ports = [{}, {"clusterNetwork": "traffic"}]
+    bastion = {"enabled": True, "spec": {"flavor": {"id": "small"}, "image": {"id": "img"}, "ports": ports}}
+    wanted = OpenStackCluster.from_dict(
+        {
+            "metadata": {"name": NAME, "namespace": NAMESPACE, "uid": "u"},
+            "spec": {"identityRef": {"name": "n", "cloudName": "c"}, "networks": [TRAFFIC], "bastion": bastion},
+            "status": {"networks": [{"name": "traffic", "id": "net", "subnets": [SHOWN, SHOWN], "condition": FALSE}]},
+        }
+    )
+    ready = copy.deepcopy(wanted)
+    assert ready.status is not None
+    assert ready.status.networks is not None
+    assert ready.status.networks[0].condition is not None
+    ready.status.networks[0].condition.status = "True"
+
+    made = [bastion_server(it, NAME).spec.ports for it in (wanted, ready)]
+
+    assert made[0] == made[1]
+    assert made[0][1].network == NetworkParam(id="net")
+
+
+def test_a_subnet_without_gateway_cannot_join_a_router_and_a_cluster_without_one_says_so() -> None:
+    without = {**TRAFFIC, "managed": {**TRAFFIC["managed"], "subnets": [{**V4, "gateway": "None"}]}}
+    stage = Stage(networks=[without])
+    alone = Stage(networks=[TRAFFIC], enableExternalNetwork=False, apiServer={"enableFloatingIP": False})
+
+    assert told(stage)[1:] == (
+        "NoGateway",
+        "spec.networks[0].managed.subnets[0].gateway: a router joins a subnet at its gateway, and this one has none; "
+        "give it one, or set router to None",
+    )
+    assert told(alone)[:2] == ("False", "NoRouter")
+
+
+def test_a_network_without_port_security_gets_no_groups_that_neutron_would_refuse() -> None:
+    apart = {"name": "apart", "managed": {"enablePortSecurity": False, "subnets": [V4]}}
+    stage = Stage(networks=[apart])
+    stage.add("worker-0", PortOpts(), PortOpts(cluster_network="apart", default_security_groups=True))
+    stage.settle()
+
+    assert stage.told(stage.machine("worker-0"), "Ready")[0] == "True"
