@@ -80,7 +80,9 @@ def deployment(namespace: str, template: str) -> list[Json]:
         "bootstrap": {"dataSecretName": BOOTSTRAP},
         "infrastructureRef": {"apiGroup": OURS, "kind": "OpenStackMachineTemplate", "name": template},
     }
-    spec = {"clusterName": NAME, "replicas": 1, "template": {"spec": machine}}
+    labels = {"nics": "several"}
+    template_of_machine = {"metadata": {"labels": labels}, "spec": machine}
+    spec = {"clusterName": NAME, "replicas": 1, "selector": {"matchLabels": labels}, "template": template_of_machine}
     return [
         secret(namespace, BOOTSTRAP, "value", "#cloud-config\n"),
         {"apiVersion": "cluster.x-k8s.io/v1beta2", "kind": "MachineDeployment", "metadata": meta, "spec": spec},
