@@ -84,8 +84,9 @@ def test_machines_get_floating_ips_of_a_pool_within_its_limit_and_give_them_back
     add(world, place, "third")
     full = lambda: world.condition("OpenStackFloatingIPPool", place, POOL, READY).get("reason") == "MaxIPsReached"  # noqa: E731
     world.wait_for(full, "the limit is told", 60, namespace=place)
-    told = world.condition("OpenStackServer", place, "third", "FloatingAddressFromPoolReady")
-    assert "spec.maxIPs: 1 claims wait (third-floating-ip-address)" in told["message"]
+    told = lambda: world.condition("OpenStackServer", place, "third", "FloatingAddressFromPoolReady").get("message", "")  # noqa: E731
+    limit = "spec.maxIPs: 1 claims wait (third-floating-ip-address)"
+    world.wait_for(lambda: limit in told(), "the server tells what its pool tells", namespace=place)
     world.kill_pycapo()
     world.delete("Machine", place, "first")
     world.start_pycapo()
