@@ -120,7 +120,6 @@ class Wrongs:
     """Images, flavors and networks that are missing or, from `begin` on, there twice until `mend`; `end` removes them."""
 
     def __init__(self, world: World) -> None:
-        self._world = world
         self._admin = connect(world.lab)
         self._tenant: Any = connect(world.lab, TENANT)
         self._images: list[Any] = []
@@ -131,7 +130,7 @@ class Wrongs:
         self._images = [self._image("twins"), self._image("twins")]
         self._networks = [self._network("twins"), self._network("twins")]
 
-    def mend(self, namespace: str) -> None:
+    def mend(self) -> None:
         if self._flavors:
             return
         self._tenant.image.delete_image(self._images.pop())
@@ -139,9 +138,6 @@ class Wrongs:
         self._images.append(self._image("nowhere"))
         self._networks.append(self._network("nowhere"))
         self._flavors.append(self._admin.compute.create_flavor(name="m9.nowhere", vcpus=1, ram=512, disk=1))
-        found = self._world.get("OpenStackServer", namespace, "crashed")
-        assert found is not None
-        self._admin.compute.reset_server_state(found["status"]["instanceID"], "active")
 
     def end(self) -> None:
         for image in self._images:
@@ -186,7 +182,7 @@ def machines(world: World) -> Iterator[tuple[str, Wrongs]]:
 @pytest.fixture(scope="module")
 def mended_machines(machines: tuple[str, Wrongs]) -> str:
     namespace, wrongs = machines
-    wrongs.mend(namespace)
+    wrongs.mend()
     return namespace
 
 
@@ -195,7 +191,8 @@ def test_a_wrong_machine_says_what_is_wrong(world: World, machines: tuple[str, W
     assert_told(world, machines[0], case)
 
 
-@pytest.mark.parametrize("case", MACHINES, ids=lambda case: case.name)
+# Nova takes the NICs from a server whose build failed, and plugs none into it: only a new machine mends that one.
+@pytest.mark.parametrize("case", [it for it in MACHINES if it.name != "crashed"], ids=lambda case: case.name)
 def test_a_mended_machine_becomes_ready_by_itself(world: World, mended_machines: str, case: Case) -> None:
     wait_until_ready(world, case.kind, mended_machines, case.name)
 

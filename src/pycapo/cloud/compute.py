@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from pycapo.cloud.answers import decode
+from pycapo.cloud.errors import InUse
 from pycapo.cloud.inventory import Inventory
 from pycapo.cloud.listing import get
 from pycapo.cloud.rest import COMPUTE, TABLE
@@ -60,6 +61,10 @@ def update_server(wire: Wire, id: str, body: Mapping[str, Any]) -> Record:
     return decode(wire.request(ask), "server", Server, Kind.SERVER)
 
 
+REFUSED_AGAIN = 60.0
+"""Seconds until a port is plugged in again after Nova refused it: a server that was never built refuses for good."""
+
+
 class _Attachment(msgspec.Struct, frozen=True):
     """What Nova answers about an interface."""
 
@@ -74,7 +79,11 @@ def attach(wire: Wire, inventory: Inventory, server_id: str, body: Mapping[str, 
     rest = TABLE[Kind.SERVER_INTERFACE]
     path = rest.path.format(parent=server_id)
     ask = Ask(verb="POST", service=COMPUTE, path=path, kind=Kind.SERVER_INTERFACE, body={rest.one: body})
-    made = decode(wire.request(ask), rest.one, _Attachment, Kind.SERVER_INTERFACE)
+    try:
+        made = decode(wire.request(ask), rest.one, _Attachment, Kind.SERVER_INTERFACE)
+    except InUse as error:
+        error.retry_after = REFUSED_AGAIN
+        raise
     known = inventory.get(Kind.PORT, made.port_id)
     if not isinstance(known, Port):
         known = Port(id=made.port_id, network_id=made.net_id, project_id=wire.project_id)

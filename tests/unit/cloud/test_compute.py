@@ -155,6 +155,16 @@ def test_a_new_server_has_its_ports_without_a_list(nova: FakeOpenStack, cloud: O
     assert shown.device_id == "s7"
 
 
+def test_a_server_that_refuses_a_port_is_not_asked_every_few_seconds(nova: FakeOpenStack, cloud: OpenStack) -> None:
+    words = "Instance s1 is not ready"
+    nova.answers[f"POST {SERVERS}/s1/os-interface"] = Answer({"conflictingRequest": {"message": words}}, 409)
+
+    with pytest.raises(InUse, match="is not ready") as caught:
+        cloud.create(Kind.SERVER_INTERFACE, [{"port_id": "p1"}], marks=[None], parent="s1")
+
+    assert caught.value.retry_after == 60.0
+
+
 def test_a_server_that_is_busy_keeps_its_port_for_now(nova: FakeOpenStack, cloud: OpenStack) -> None:
     words = "Cannot 'detach_interface' instance s1 while it is in task_state rebooting"
     nova.answers[f"DELETE {SERVERS}/s1/os-interface/p1"] = Answer({"conflictingRequest": {"message": words}}, 409)
