@@ -7,6 +7,8 @@ from pycapo.api.meta import Condition
 from pycapo.api.record import Int32, Record, Rule, described
 from pycapo.api.references import Filter, NetworkParam, OneOf, QosPolicyParam
 
+NO_GATEWAY = "None"
+"""What `gateway` says for a subnet that has none."""
 Ipv6Mode = Literal["slaac", "dhcpv6-stateful", "dhcpv6-stateless"]
 
 

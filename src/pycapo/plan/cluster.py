@@ -141,8 +141,7 @@ def _detached(seen: Seen) -> Iterator[Step]:
     for port in seen.beside.get(Kind.ROUTER_INTERFACE, ()):
         joined = {address.subnet_id for address in port.fixed_ips} if isinstance(port, Port) else set()
         if isinstance(port, Port) and joined and joined <= ours:
-            why = f"take router {port.device_id} out of the subnet"
-            yield Delete(kind=Kind.ROUTER_INTERFACE, id=port.id, parent=port.device_id, why=why)
+            yield router.leave(port)
 
 
 def _in_the_way(seen: Seen) -> Iterator[Wait]:

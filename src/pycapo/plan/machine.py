@@ -176,8 +176,7 @@ def _told(name: str, cluster: OpenStackCluster) -> str:
 
 def _named_entries(machine: OpenStackMachine) -> Iterator[tuple[str, PortBody]]:
     """The ports, and subports, that name a network of the cluster, by their field path."""
-    own = machine.spec.ports or ()
-    entries = [*((f"spec.ports[{i}]", port) for i, port in enumerate(own))]
+    entries = [(f"spec.ports[{i}]", port) for i, port in enumerate(machine.spec.ports or ())]
     entries += [(f"spec.additionalPorts[{i}]", port) for i, port in enumerate(machine.spec.additional_ports or ())]
     for path, port in entries:
         if port.cluster_network:

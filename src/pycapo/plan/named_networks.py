@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from pycapo.api.networks import ManagedNamedNetwork, NamedNetwork, NamedSubnet
+from pycapo.api.networks import NO_GATEWAY, ManagedNamedNetwork, NamedNetwork, NamedSubnet
 from pycapo.model.kinds import Kind
 from pycapo.model.records import Network, Port, Record, Subnet
 from pycapo.model.seen import Seen
@@ -21,8 +21,8 @@ from pycapo.model.steps import Create, Delete, Key, Plan, Ref, Step, Update, Wai
 from pycapo.plan import roles
 from pycapo.plan.asked import Asked, kept
 from pycapo.plan.choose import choose_one, query_of, spelled
-from pycapo.plan.named_subnets import NO_GATEWAY, subnet_body, subnet_changes
-from pycapo.plan.router import Way
+from pycapo.plan.named_subnets import subnet_body, subnet_changes
+from pycapo.plan.router import Way, leave
 
 CONDITION = "NamedNetworksReady"
 SWEEP = 30.0
@@ -196,7 +196,7 @@ def _joined(
         return Plan(steps=(step,))
     if managed.router == "Cluster" or way is None:
         return Plan()
-    return Plan(steps=tuple(_leave(port) for port in interfaces))
+    return Plan(steps=tuple(leave(port) for port in interfaces))
 
 
 def _surplus(seen: Seen, wanted: NamedNetwork, record: Network | None) -> Plan:
@@ -224,14 +224,9 @@ def _retire(seen: Seen, network: Network) -> Plan:
 
 def _removal(seen: Seen, subnets: Sequence[Subnet]) -> Plan:
     """Takes routers out of subnets and deletes these."""
-    leaving = [_leave(port) for it in subnets for port in _interfaces(seen) if _addresses_in(port, it.id)]
+    leaving = [leave(port) for it in subnets for port in _interfaces(seen) if _addresses_in(port, it.id)]
     gone = [Delete(kind=Kind.SUBNET, id=it.id, why=f"delete subnet {it.name}") for it in subnets]
     return Plan(steps=(*leaving, *gone))
-
-
-def _leave(port: Port) -> Delete:
-    why = f"take router {port.device_id} out of the subnet"
-    return Delete(kind=Kind.ROUTER_INTERFACE, id=port.id, parent=port.device_id, why=why)
 
 
 def _emptied(what: str, ports: Sequence[Port]) -> Plan:

@@ -7,11 +7,9 @@ Rule: what the spec does not say is left to Neutron, and never set back.
 import ipaddress
 from typing import Any
 
-from pycapo.api.networks import NamedSubnet
+from pycapo.api.networks import NO_GATEWAY, NamedSubnet
 from pycapo.model.records import Subnet
 from pycapo.plan.network import ip_version
-
-NO_GATEWAY = "None"
 
 
 def subnet_body(wanted: NamedSubnet) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import msgspec
 from pycapo.model.kinds import Kind
 from pycapo.model.records import Gateway, Network, Port, Router, Subnet
 from pycapo.model.seen import Seen
-from pycapo.model.steps import Create, Key, Plan, Ref, Step, Update, Wait
+from pycapo.model.steps import Create, Delete, Key, Plan, Ref, Step, Update, Wait
 from pycapo.plan import roles
 from pycapo.plan.asked import Asked, kept
 from pycapo.plan.choose import choose_one, query_of, spelled
@@ -53,6 +53,12 @@ def plan_router(asked: Asked, seen: Seen, ground: Ground | None, external: Netwo
         steps += (Update(kind=Kind.ROUTER, id=router.id, body=body, why=why, path=path),)
     way = Way(router.id if router else key, router)
     return Plan(steps=steps + _joins(asked, seen, ground, way)), way
+
+
+def leave(port: Port) -> Delete:
+    """What takes a router out of the subnet in which it has this interface."""
+    why = f"take router {port.device_id} out of the subnet"
+    return Delete(kind=Kind.ROUTER_INTERFACE, id=port.id, parent=port.device_id, why=why)
 
 
 def _existing(asked: Asked, seen: Seen, ground: Ground | None) -> tuple[Plan, Way | None]:

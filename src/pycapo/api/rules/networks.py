@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from itertools import combinations
 from typing import Any
 
+from pycapo.api.networks import NO_GATEWAY
 from pycapo.api.rules.addresses import (
     Network,
     address,
@@ -19,7 +20,6 @@ from pycapo.api.rules.fixed import items, part
 from pycapo.api.rules.problem import Problem
 
 Json = dict[str, Any]
-NO_GATEWAY = "None"
 
 
 def check_subnets(path: str, spec: Json) -> Iterator[Problem]:
