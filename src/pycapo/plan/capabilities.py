@@ -29,6 +29,7 @@ _NEEDED = {
     "profile": "binding",
     "propagate_uplink_status": "uplink-status-propagation",
     "qos_policy": "qos",
+    "security_groups": "security-group",
     "vnic_type": "binding",
 }
 """By field the alias of the extension without which Neutron does not know it."""

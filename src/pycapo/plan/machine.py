@@ -240,7 +240,8 @@ def _groups(
         return own
     by_default = own is None and on_cluster if port.default_security_groups is None else port.default_security_groups
     role = [SecurityGroupParam(id=group)] if group and by_default else []
-    return [*(own or ()), *role, *(machine.spec.security_groups or ())] or None
+    # Where the role's group belongs and there is none, Neutron's default stands in for it; elsewhere no word would mean that too.
+    return [*(own or ()), *role, *(machine.spec.security_groups or ())] or (None if by_default else [])
 
 
 def _secured(port: PortBody, cluster: OpenStackCluster, on_cluster: bool) -> bool:

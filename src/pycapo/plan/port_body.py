@@ -15,6 +15,7 @@ from pycapo.plan.entries import Entry, port_tags
 from pycapo.plan.references import Resolved
 
 TRUSTED_EXTENSION = "port-trusted-vif"
+GROUP_EXTENSION = "security-group"
 
 _PASSED = {
     "admin_state_up": "admin_state_up",
@@ -47,7 +48,7 @@ def port_body(server: OpenStackServer, entry: Entry, *, seen: Seen, resolved: Re
         allowed_address_pairs=address_pairs(port) if secured else None,
     )
     groups = security_groups(entry, server.spec, resolved)
-    if secured and groups is not None:
+    if secured and groups is not None and (groups or GROUP_EXTENSION in seen.extensions):
         body["security_groups"] = groups
     passed = {wire: value for field, wire in _PASSED.items() if (value := getattr(port, field)) is not None}
     extra = {it.key: it.json if it.value is None else it.value for it in port.value_specs or ()}

@@ -9,6 +9,7 @@ from attachments import STORAGE, TRAFFIC, AttachmentStage, an_attachment, nic
 from builders import NAME, NAMESPACE
 from memory_cloud import Killed
 from pycapo.api.capi import CLUSTER_NAME_LABEL, Cluster
+from pycapo.api.cluster import OpenStackCluster
 from pycapo.api.ports import AddressPair, AddressRange, FixedIP, PortOpts
 from pycapo.api.references import SecurityGroupFilter, SecurityGroupParam
 from pycapo.api.v1alpha1 import OpenStackNetworkAttachment
@@ -339,6 +340,21 @@ def test_an_entry_without_a_network_is_on_the_cluster_network_and_the_endpoint_s
     assert port.network_id not in (STORAGE, TRAFFIC)
     assert stage.cloud.all(Kind.MEMBER) == members
     assert len(port.security_groups) == 1
+
+
+def test_nics_on_other_networks_have_the_groups_that_are_asked_for_and_no_others() -> None:
+    stage = AttachmentStage("worker-0")
+    groups = stage.kube.list(OpenStackCluster)[0].status
+    assert groups is not None
+    assert groups.worker_security_group is not None
+
+    stage.attach(nic())
+    (plain,) = stage.nics()
+    stage.edit(nic(default_security_groups=True))
+    (asked,) = stage.nics()
+
+    assert (asked.id, plain.security_groups) == (plain.id, ())
+    assert asked.security_groups == (groups.worker_security_group.id,)
 
 
 def test_a_cluster_that_does_not_exist_is_told() -> None:

@@ -84,9 +84,11 @@ def test_additional_ports_come_after_the_implicit_one() -> None:
         (PortOpts(), ["sg-worker"]),
         (a_port(network=NetworkParam(id=NETWORK)), ["sg-worker"]),
         (a_port(network=NetworkParam(filter=NetworkFilter(name="k8s-clusterapi-cluster-default-demo"))), ["sg-worker"]),
-        (a_port(network=OTHER), None),
+        (a_port(network=OTHER), []),
+        (a_port(network=OTHER, security_groups=[MINE]), ["sg-mine"]),
         (a_port(network=OTHER, default_security_groups=True), ["sg-worker"]),
-        (PortOpts(default_security_groups=False), None),
+        (a_port(network=OTHER, enable_port_security=False, default_security_groups=True), None),
+        (PortOpts(default_security_groups=False), []),
         (PortOpts(security_groups=[MINE]), ["sg-mine"]),
         (PortOpts(security_groups=[MINE], default_security_groups=True), ["sg-mine", "sg-worker"]),
         (PortOpts(security_groups=[]), []),
@@ -104,7 +106,11 @@ def test_a_control_plane_machine_gets_the_group_of_its_role() -> None:
 
 
 def test_a_cluster_without_managed_groups_leaves_them_to_neutron() -> None:
-    assert groups_of(PortOpts(), cluster={"managed_security_groups": None}) is None
+    unmanaged = {"managed_security_groups": None}
+
+    assert groups_of(PortOpts(), cluster=unmanaged) is None
+    assert groups_of(a_port(network=OTHER, default_security_groups=True), cluster=unmanaged) is None
+    assert groups_of(a_port(network=OTHER), cluster=unmanaged) == []
 
 
 def test_no_group_is_put_where_the_cluster_network_has_no_port_security() -> None:

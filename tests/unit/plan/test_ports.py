@@ -183,6 +183,12 @@ def test_groups_of_the_server_are_for_ports_that_say_nothing() -> None:
     assert body_of(a_port(security_groups=[]), security_groups=groups)["security_groups"] == []
 
 
+def test_no_groups_are_no_word_to_a_neutron_that_has_none() -> None:
+    seen = seen_of(extensions=NEUTRON - {"security-group"})
+
+    assert "security_groups" not in body_of(a_port(security_groups=[]), seen)
+
+
 def test_a_filter_may_mean_several_groups() -> None:
     port = a_port(
         security_groups=[SecurityGroupParam(id="sg-1"), SecurityGroupParam(filter=SecurityGroupFilter(tags=["t"]))]
@@ -292,6 +298,7 @@ def test_a_qos_policy_by_name_is_the_one_that_matches() -> None:
         ({"qos_policy": QosPolicyParam(id="q1")}, "qosPolicy", "qos"),
         ({"extra_dhcp_options": [ExtraDHCPOption(name="mtu", value="9000")]}, "extraDHCPOptions", "extra_dhcp_opt"),
         ({"enable_port_security": False}, "enablePortSecurity", "port-security"),
+        ({"security_groups": [SecurityGroupParam(id="g1")]}, "securityGroups", "security-group"),
         ({"binding_profile": {"a": 1}}, "bindingProfile", "binding"),
         ({"vnic_type": "direct"}, "vnicType", "binding"),
         ({"hints": {"openvswitch": {}}}, "hints", "port-hints"),
