@@ -45,7 +45,7 @@ def clear(world: World, namespace: str) -> None:
     if not process.alive(world.lab, provider.NAME):
         world.start_pycapo()
     for item in world.all("Cluster", namespace):
-        world.patch("Cluster", namespace, item["metadata"]["name"], {"spec": {"paused": False}})
+        world.patch("Cluster", namespace, item["metadata"]["name"], {"spec": {"paused": False}}, absent={"gone": True})
     for kind in ("Cluster", "OpenStackServer", "OpenStackFloatingIPPool"):
         for item in world.all(kind, namespace):
             world.delete(kind, namespace, item["metadata"]["name"])

@@ -40,6 +40,7 @@ PATHS = {  # kind -> API group and version, plural
 }
 DENIED = ("is forbidden: User", "is forbidden: user")  # how the API server tells that a rule of RBAC is missing
 LEASE = "controller-leader-election-capo"
+BUSY = 3  # a busy machine takes that many times longer than an idle one
 TOLD = (
     *("Cluster", "OpenStackCluster", "OpenStackMachine", "OpenStackServer", "OpenStackNetworkAttachment"),
     *("Machine", "OpenStackFloatingIPPool"),
@@ -75,16 +76,17 @@ class World:
     def all(self, kind: str, namespace: str) -> list[Json]:
         return list(self.api.request("GET", _collection(kind, namespace))["items"])
 
-    def patch(self, kind: str, namespace: str, name: str, change: Json) -> None:
-        self.api.request("PATCH", f"{_collection(kind, namespace)}/{name}", change, headers=MERGE)
+    def patch(self, kind: str, namespace: str, name: str, change: Json, *, absent: Any = None) -> None:
+        """Change an object; `absent`, when given, says that it may be gone."""
+        self.api.request("PATCH", f"{_collection(kind, namespace)}/{name}", change, headers=MERGE, absent=absent)
 
     def delete(self, kind: str, namespace: str, name: str) -> None:
         """Ask for the end of an object; it is there until its finalizers are gone."""
         self.api.request("DELETE", f"{_collection(kind, namespace)}/{name}", absent={"gone": True})
 
     def wait_for(self, done: Callable[[], Any], what: str, seconds: float = 90, *, namespace: str = "") -> Any:
-        """Return the first true answer; raise with a diagnosis when there is none in time."""
-        deadline = time.monotonic() + seconds
+        """Return the first true answer; raise with a diagnosis when there is none in `seconds` of an idle machine."""
+        deadline = time.monotonic() + seconds * BUSY
         while True:
             trouble = ""
             try:
@@ -93,7 +95,7 @@ class World:
             except (LabError, urllib.error.URLError, ConnectionError) as error:  # the API server may be restarting
                 trouble = f"\nlast error: {error}"
             if time.monotonic() > deadline:
-                raise AssertionError(f"{what}: not after {seconds:g} s{trouble}\n{self.diagnosis(namespace)}")
+                raise AssertionError(f"{what}: not after {seconds * BUSY:g} s{trouble}\n{self.diagnosis(namespace)}")
             time.sleep(0.3)
 
     def condition(self, kind: str, namespace: str, name: str, type_: str) -> Json:

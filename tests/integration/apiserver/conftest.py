@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A real kube-apiserver with etcd and garbage collection, started once for the tests of this folder."""
+"""A real kube-apiserver with etcd and garbage collection, and our kinds in it: once for all tests of this folder."""
 
 import os
 from collections.abc import Iterator
@@ -12,6 +12,7 @@ from pycapo.lab.build import build
 from pycapo.lab.management import PROCESSES, wait_for_controllers
 from pycapo.lab.places import forget_lab, open_lab
 from pycapo.lab.progress import quiet
+from served import Api, installed
 
 
 @pytest.fixture(scope="package")
@@ -30,3 +31,10 @@ def apiserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
             process.stop(lab, name)
         forget_lab(lab)
         patch.undo()
+
+
+@pytest.fixture(scope="package")
+def api(apiserver: ApiServer) -> Iterator[Api]:
+    """Our kinds with their webhooks and roles, and Cluster API's kinds without."""
+    with installed(apiserver) as found:
+        yield found

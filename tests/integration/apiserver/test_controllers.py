@@ -19,7 +19,7 @@ def api(apiserver: ApiServer) -> KubeAPI:
     return KubeAPI(apiserver.lab)
 
 
-def wait_for(check: Callable[[], object], seconds: float = 60) -> None:
+def wait_for(check: Callable[[], object], seconds: float = 180) -> None:
     deadline = time.monotonic() + seconds
     while not check():
         assert time.monotonic() < deadline, check()

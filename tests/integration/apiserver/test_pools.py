@@ -2,22 +2,18 @@
 """Floating IP pools with Cluster API's own IPAM kinds and garbage collection on a real API server, over a cloud in memory."""
 
 import base64
-import json
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from lightkube.config.kubeconfig import KubeConfig
 
 from builders import CLOUDS_YAML
-from control_plane import ApiServer
 from machine_stage import Clouds
 from memory_cloud import MemoryCloud, a_memory_cloud
 from pycapo.api.capi import IPAddress, IPAddressClaim
-from pycapo.api.crd import crds
 from pycapo.api.v1alpha1 import OpenStackFloatingIPPool
 from pycapo.controllers import pool
 from pycapo.controllers.pool import PoolLife
@@ -26,32 +22,19 @@ from pycapo.kube.controller import Controller
 from pycapo.kube.kube import Kube
 from pycapo.kube.manager import Manager
 from pycapo.kube.session import Session
-from pycapo.lab.build import build
-from pycapo.lab.programs import MANAGERS
-from pycapo.lab.progress import quiet
 from pycapo.model.kinds import Kind
+from served import Api
 
 pytestmark = pytest.mark.apiserver
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 NAMESPACE, OURS = "pools", "infrastructure.cluster.x-k8s.io"
 
 
-def until(condition: Callable[[], object], seconds: float = 30) -> bool:
+def until(condition: Callable[[], object], seconds: float = 180) -> bool:
     end = time.monotonic() + seconds
     while not condition() and time.monotonic() < end:
         time.sleep(0.05)
     return bool(condition())
-
-
-def definitions() -> Iterator[dict[str, Any]]:
-    """Our pools, and Cluster API's clusters, claims and addresses as they are shipped, without its webhooks."""
-    wanted = {"openstackfloatingippools", "clusters", "ipaddressclaims", "ipaddresses"}
-    shipped = [
-        it for manager in MANAGERS for it in json.loads((build(quiet()).manifests / manager.manifests).read_text())
-    ]
-    for found in (*crds(), *shipped):
-        if found["kind"] == "CustomResourceDefinition" and found["spec"]["names"]["plural"] in wanted:
-            yield {**found, "spec": {name: value for name, value in found["spec"].items() if name != "conversion"}}
 
 
 def session_of(path: Path) -> Session:
@@ -59,10 +42,8 @@ def session_of(path: Path) -> Session:
 
 
 @pytest.fixture(scope="module")
-def client(apiserver: ApiServer) -> Client:
-    session = session_of(apiserver.kubeconfig)
-    for definition in definitions():
-        session.request("POST", CRDS, body=definition)
+def client(api: Api) -> Client:
+    session = session_of(api.lab.kubeconfig)
     session.request("POST", "/api/v1/namespaces", body={"metadata": {"name": NAMESPACE}})
     secret = {"metadata": {"name": "cloud-config"}, "data": {"clouds.yaml": base64.b64encode(CLOUDS_YAML).decode()}}
     session.request("POST", f"/api/v1/namespaces/{NAMESPACE}/secrets", body=secret)

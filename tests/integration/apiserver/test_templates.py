@@ -1,12 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The templates and components of a release, rendered by clusterctl and taken by a real API server."""
 
-import copy
 import json
 import os
 import subprocess
-import time
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,13 +11,10 @@ from typing import Any
 import pytest
 import yaml
 
-from control_plane import ApiServer
-from pycapo.api.crd import crds
 from pycapo.deploy.repository import write_repository
 from pycapo.lab.build import Built, build
-from pycapo.lab.kubeapi import KubeAPI
 from pycapo.lab.progress import quiet
-from pycapo.lab.webhooks import definitions
+from served import Api
 
 pytestmark = pytest.mark.apiserver
 
@@ -69,43 +63,16 @@ def release(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Release:
     return Release(write_repository(tmp_path_factory.mktemp("release")), built.programs["clusterctl"])
 
 
-@pytest.fixture(scope="module")
-def api(apiserver: ApiServer, built: Built) -> Iterator[KubeAPI]:
-    kube = KubeAPI(apiserver.lab)
-    theirs = [d for path in built.manifests.iterdir() for d in json.loads(path.read_text())]
-    wanted = [without_webhook(d) for d in (*theirs, *crds()) if d["kind"] == "CustomResourceDefinition"]
-    kube.apply(wanted)
-    until(lambda: kube.established(definitions(wanted)))
-    yield kube
-    for name in definitions(wanted):
-        kube.request("DELETE", f"apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}")
-    until(lambda: not any(kube.have([crd]) for crd in wanted))
-
-
-def without_webhook(crd: Json) -> Json:
-    """Return a CRD that converts nothing: the managers do not run here."""
-    found = copy.deepcopy(crd)
-    found["spec"].pop("conversion", None)
-    return found
-
-
-def until(done: Callable[[], bool]) -> None:
-    end = time.monotonic() + 300
-    while not done():
-        assert time.monotonic() < end, "not within 300 s"
-        time.sleep(0.2)
-
-
-def dry_run(kube: KubeAPI, document: Json) -> Json:
+def dry_run(api: Api, document: Json) -> Json:
     """Create an object without keeping it; an unknown field is an error."""
     plural = PLURALS.get(document["kind"], f"{document['kind'].lower()}s")
     group = "api" if "/" not in document["apiVersion"] else "apis"
     path = f"{group}/{document['apiVersion']}/namespaces/default/{plural}?dryRun=All&fieldValidation=Strict"
-    return dict(kube.request("POST", path, document))
+    return dict(api.kube.request("POST", path, document))
 
 
 @pytest.mark.parametrize("flavor", ["", "without-lb", "topology"])
-def test_clusterctl_renders_what_the_api_server_takes(api: KubeAPI, release: Release, flavor: str) -> None:
+def test_clusterctl_renders_what_the_api_server_takes(api: Api, release: Release, flavor: str) -> None:
     counts = ("--control-plane-machine-count=3", "--worker-machine-count=2")
     which = ("-n=default", "--kubernetes-version=v1.36.3", *counts, *([f"--flavor={flavor}"] if flavor else []))
 

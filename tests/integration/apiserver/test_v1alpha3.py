@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from control_plane import ApiServer
-from served import GROUP, Api, Json, causes, installed
+from served import GROUP, Api, Json, causes
 
 pytestmark = pytest.mark.apiserver
 
@@ -21,12 +20,6 @@ PLURALS = {
     "OpenStackMachine": "openstackmachines",
     "OpenStackMachineTemplate": "openstackmachinetemplates",
 }
-
-
-@pytest.fixture(scope="module")
-def api(apiserver: ApiServer) -> Iterator[Api]:
-    with installed(apiserver) as found:
-        yield found
 
 
 def manifest(name: str) -> Json:
