@@ -16,7 +16,7 @@ from memory_cloud import MemoryCloud, a_memory_cloud
 from memory_kube import MemoryKube
 from pycapo.api.capi import Cluster, IPAddress, IPAddressClaim, Machine
 from pycapo.api.cluster import OpenStackCluster
-from pycapo.api.machine import OpenStackMachine
+from pycapo.api.machine import OpenStackMachine, OpenStackMachineTemplate
 from pycapo.api.meta import OwnerReference
 from pycapo.api.ports import PortOpts
 from pycapo.api.v1alpha1 import OpenStackFloatingIPPool, OpenStackNetworkAttachment, OpenStackServer
@@ -37,7 +37,7 @@ SOON = 30.0
 
 KINDS = (
     *(OpenStackCluster, Cluster, Machine, OpenStackMachine, OpenStackServer),
-    *(OpenStackFloatingIPPool, IPAddressClaim, IPAddress, OpenStackNetworkAttachment),
+    *(OpenStackFloatingIPPool, IPAddressClaim, IPAddress, OpenStackNetworkAttachment, OpenStackMachineTemplate),
 )
 
 

@@ -77,7 +77,7 @@ class MemoryCloud:
         with self._called("find", kind):
             return tuple(record for record in self.world.records[kind].values() if matches(record, query))
 
-    def extensions(self) -> frozenset[str]:
+    def extensions(self, needed: Collection[str] = ()) -> frozenset[str]:
         return self.world.extensions
 
     def services(self, needed: Collection[str] = ()) -> frozenset[str]:

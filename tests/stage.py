@@ -8,7 +8,7 @@ from memory_cloud import MemoryCloud, a_memory_cloud
 from memory_kube import MemoryKube
 from pycapo.api.capi import Cluster, Machine
 from pycapo.api.cluster import OpenStackCluster
-from pycapo.api.machine import OpenStackMachine
+from pycapo.api.machine import OpenStackMachine, OpenStackMachineTemplate
 from pycapo.api.v1alpha1 import OpenStackServer
 from pycapo.cloud.errors import CloudError
 from pycapo.controllers.cluster import ClusterLife
@@ -36,7 +36,9 @@ class Stage:
     """A management cluster with one Cluster, over a memory cloud."""
 
     def __init__(self, cloud: MemoryCloud | None = None, **changes: Any) -> None:
-        self.kube = MemoryKube(OpenStackCluster, Cluster, Machine, OpenStackMachine, OpenStackServer)
+        self.kube = MemoryKube(
+            *(OpenStackCluster, Cluster, Machine, OpenStackMachine, OpenStackServer, OpenStackMachineTemplate)
+        )
         self.cloud = cloud or a_memory_cloud()
         self.clouds = Clouds(self.cloud)
         self.life = ClusterLife(self.kube, self.clouds)

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pycapo.cloud.cloud import BULK, Cloud
-from pycapo.cloud.errors import CloudError
+from pycapo.cloud.errors import CloudError, Forbidden
+from pycapo.cloud.reserved import ADVICE, reserved
 from pycapo.model.steps import Create, Delete, Key, Plan, Sealed, Step, Update
 
 _TELLING = re.compile(r"[0-9a-f-]{36}|(\d+\.){3}\d+|[0-9a-f:]*:[0-9a-f:]*", re.IGNORECASE)
@@ -35,6 +36,10 @@ def apply(plan: Plan, cloud: Cloud, *, done: list[Step] | None = None) -> Ledger
 
 def _path(group: Sequence[Step], error: CloudError) -> str:
     """The field that an error is about: of several that went out together the one that it mentions, else all of them."""
+    fields = reserved(group, error.message) if isinstance(error, Forbidden) else ()
+    if fields:
+        error.message = f"{error.message}; {ADVICE}"
+        return ", ".join(fields)
     said = [step for step in group if isinstance(step, Create) and any(it in error.message for it in _words(step.body))]
     paths = dict.fromkeys(getattr(step, "path", "") for step in said or group)
     return ", ".join(path for path in paths if path)

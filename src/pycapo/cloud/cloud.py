@@ -47,8 +47,10 @@ class Cloud(Protocol):
         """What matches the service's own list filters ({"id": ..}, {"name": ..}, {"tags": "a,b"}, ...), also outside the project
         (shared and external networks, public images, flavors). Kept for a minute, an empty answer for a few seconds."""
 
-    def extensions(self) -> frozenset[str]:
-        """Aliases of the Neutron extensions; kept for long."""
+    def extensions(self, needed: Collection[str] = ()) -> frozenset[str]:
+        """Aliases of the Neutron extensions; kept for long.
+
+        While one of the `needed` is missing, they are read again every few minutes."""
 
     def services(self, needed: Collection[str] = ()) -> frozenset[str]:
         """Service types of the catalog (network, compute, image, block-storage, load-balancer, ...).

@@ -33,7 +33,7 @@ _LONG, _SHORT, _EMPTY = 300.0, 2.0, 3.0  # seconds that an answer to `find` is k
 _LASTING = frozenset({Kind.SUBNET, Kind.SECURITY_GROUP, Kind.SERVER_GROUP})
 # Of these a spec means one: several are a mistake that somebody is about to mend, so they are not kept for long.
 _SINGLE = frozenset({Kind.IMAGE, Kind.FLAVOR, Kind.NETWORK, Kind.ROUTER, Kind.LOAD_BALANCER_FLAVOR, Kind.QOS_POLICY})
-_EXTENSIONS_KEPT, _ZONES_KEPT = 3600.0, 300.0  # seconds
+_EXTENSIONS_KEPT, _EXTENSIONS_MISSED, _ZONES_KEPT = 3600.0, 300.0, 300.0  # seconds
 _PARENTS_AGE = 5.0  # seconds: how old the list of load balancers and pools may be by which parts are listed
 
 Found = tuple[Record, ...]
@@ -52,6 +52,7 @@ class OpenStack:
         self._single: Kept[Found] = Kept(lambda found: _LONG if len(found) == 1 else _EMPTY)
         self._passing: Kept[Found] = Kept(lambda _: _SHORT)
         self._extensions: Kept[frozenset[str]] = Kept(lambda _: _EXTENSIONS_KEPT)
+        self._missed: Kept[frozenset[str]] = Kept(lambda _: _EXTENSIONS_MISSED)
         self._zones: Kept[tuple[Zone, ...]] = Kept(lambda _: _ZONES_KEPT)
 
     def look(self, kinds: Collection[Kind], *, max_age: float = 300.0) -> Snapshot:
@@ -64,9 +65,12 @@ class OpenStack:
         key = kind, tuple(sorted(query.items()))
         return kept.get(key, lambda: listing.find(self._wire, kind, query))
 
-    def extensions(self) -> frozenset[str]:
-        """Aliases of the Neutron extensions."""
-        return self._extensions.get("", self._read_extensions)
+    def extensions(self, needed: Collection[str] = ()) -> frozenset[str]:
+        """Aliases of the Neutron extensions; they are read again, now and then, while one that is needed is missing."""
+        known = self._extensions.get("", self._read_extensions)
+        if known.issuperset(needed):
+            return known
+        return self._missed.get("", self._read_extensions_again)
 
     def services(self, needed: Collection[str] = ()) -> frozenset[str]:
         """Service types of the catalog, which is read again now and then while a needed one is missing."""
@@ -167,6 +171,10 @@ class OpenStack:
     def _read_extensions(self) -> frozenset[str]:
         content = self._wire.request(Ask(verb="GET", service=NETWORK, path="/extensions", kind=Kind.NETWORK))
         return frozenset(found.alias for found in read(content, _Extensions, Kind.NETWORK).extensions)
+
+    def _read_extensions_again(self) -> frozenset[str]:
+        self._extensions.forget(lambda _: True)
+        return self._extensions.get("", self._read_extensions)
 
     def _read_zones(self) -> tuple[Zone, ...]:
         ask = Ask(verb="GET", service=COMPUTE, path="/os-availability-zone", kind=Kind.SERVER)

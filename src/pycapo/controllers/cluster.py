@@ -19,6 +19,8 @@ from pycapo.cloud.apply import apply
 from pycapo.cloud.cloud import Cloud
 from pycapo.cloud.cluster import observe_cluster
 from pycapo.cloud.errors import CloudError
+from pycapo.controllers import capabilities
+from pycapo.controllers.capabilities import tell_capabilities
 from pycapo.controllers.identity import Clouds, open_cloud
 from pycapo.controllers.telling import (
     give_up_for_now,
@@ -83,6 +85,7 @@ class ClusterLife(Life[OpenStackCluster]):
         except CloudError as error:
             return self._unable(obj, error)
         tell_login(obj)
+        tell_capabilities(self._kube, obj, asked.name, seen)
         parts = plan_cluster(asked, seen)
         _tell(obj, asked, seen, parts)
         parts = self._with_bastion(obj, asked, seen, parts)
@@ -200,6 +203,7 @@ def watches(kube: Kube) -> tuple[Watch, ...]:
         Watch(Cluster, of_cluster, changed=wish_changed),
         Watch(Machine, of_machine),
         Watch(OpenStackServer, of_server),
+        *capabilities.watches(kube),
     )
 
 

@@ -15,6 +15,7 @@ from pycapo.api.machine import OpenStackMachine, OpenStackMachineStatus
 from pycapo.api.meta import ObjectMeta
 from pycapo.api.v1alpha1 import OpenStackServer
 from pycapo.cloud.errors import CloudError
+from pycapo.controllers.capabilities import machine_lacks
 from pycapo.controllers.endpoint import Endpoint
 from pycapo.controllers.family import (
     capi_cluster,
@@ -90,6 +91,7 @@ class MachineLife(Life[OpenStackMachine]):
         server = server_of_machine(self._kube, obj)
         waits = tuple(machine_waits(obj, cluster, machine))
         if waits and server is None:
+            waits = machine_lacks(self._kube, self._clouds, obj, cluster) or waits
             tell_plan(obj, INSTANCE_READY, Plan(waits=waits))
             tell_ready(obj, [INSTANCE_READY])
             return Settled()  # the Machine and the cluster are watched

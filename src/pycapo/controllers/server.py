@@ -50,6 +50,7 @@ from pycapo.model.marks import OWNER_ANNOTATION, new_owner
 from pycapo.model.records import Image, Server
 from pycapo.model.seen import Seen
 from pycapo.model.steps import Plan, Sealed, Step, Wait
+from pycapo.plan.capabilities import server_needs
 from pycapo.plan.fixed_addresses import subnets_wanted, takes
 from pycapo.plan.machine import SERVER_FINALIZER, noted_server
 from pycapo.plan.nics import hold_back
@@ -174,6 +175,7 @@ class ServerLife(Life[OpenStackServer]):
         self._remember(obj)
         owner = (obj.metadata.annotations or {})[OWNER_ANNOTATION]
         references = wanted(obj.spec)
+        cloud.extensions({extension for _, extension in server_needs(obj)})
         seen = observe_server(cloud, obj, owner, wanted=references)
         age = freshness(seen.one(Kind.SERVER, SERVER, Server), told=_told(obj))
         if age < 300.0:

@@ -198,7 +198,7 @@ def neutron_extension_drivers(options: CloudOptions) -> list[str]:
     """Return ML2's extension drivers, as the options want them."""
     drivers = ["port_security", "qos", "dns", "data_plane_status", "uplink_status_propagation", "port_device_profile"]
     tags = ["tag_ports_during_bulk_creation"] if options.tag_creation else []
-    return [*drivers, "port_numa_affinity_policy", *tags]
+    return [*drivers, "port_hints", "port_numa_affinity_policy", *tags]
 
 
 def cinder(site: Site) -> Ini:

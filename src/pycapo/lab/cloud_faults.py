@@ -34,7 +34,7 @@ class Faults:
 
         `path` and `agent` are regular expressions. Options: `after=True` lets the work be done first, `times` strikes
         so often (default: always), `skip` lets so many pass before, `retry_after` seconds, `hang` seconds before it
-        answers, `message`, `agent` (default: pycapo's own requests only).
+        answers, `message`, `content` (the whole answer, for JSON), `agent` (default: pycapo's own requests only).
         """
         with self._in_force(_request_rule(service, method, path, {"status": status, **options})) as number:
             yield number

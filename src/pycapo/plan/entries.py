@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from pycapo.api.machine import OpenStackMachineSpec
 from pycapo.api.ports import PortBody, PortOpts
 from pycapo.api.v1alpha1 import OpenStackServer, OpenStackServerSpec
 from pycapo.model import names
@@ -93,8 +94,8 @@ def entries(server: OpenStackServer) -> Iterator[Entry]:
         yield from subentries(server, index)
 
 
-def wants_trunk(spec: OpenStackServerSpec, port: PortOpts) -> bool:
-    """Whether a port is to be the parent of a trunk: its own word, else the server's; that is not for ports of others."""
+def wants_trunk(spec: OpenStackServerSpec | OpenStackMachineSpec, port: PortOpts) -> bool:
+    """Whether a port is to be the parent of a trunk: its own word, else that for all ports, but those of others."""
     if port.trunk is not None:
         return port.trunk
     return bool(port.subports) or (bool(spec.trunk) and not port.existing_port)

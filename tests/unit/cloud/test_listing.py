@@ -239,6 +239,16 @@ def test_garbage_about_extensions_is_not_kept(fake: FakeOpenStack, cloud: OpenSt
     assert cloud.extensions() == {"qos"}
 
 
+def test_extensions_are_read_again_while_one_that_is_needed_is_missing(fake: FakeOpenStack, cloud: OpenStack) -> None:
+    fake.answers["GET /network/v2.0/extensions"] = [
+        *(Answer({"extensions": [{"alias": "qos"}]}), Answer({"extensions": [{"alias": "qos"}, {"alias": "trunk"}]}))
+    ]
+
+    assert cloud.extensions({"qos"}) == {"qos"}
+    assert cloud.extensions({"trunk"}) == {"qos", "trunk"}
+    assert cloud.extensions() == {"qos", "trunk"}
+
+
 def test_only_what_goes_out_together_may_be_many(cloud: OpenStack) -> None:
     with pytest.raises(ValueError, match="one at a time"):
         cloud.create(Kind.NETWORK, [{}, {}], marks=[None, None])

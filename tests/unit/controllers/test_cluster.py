@@ -294,7 +294,7 @@ def test_dns_servers_are_changed_in_place() -> None:
 def test_a_machine_that_goes_wakes_its_cluster_only_while_that_is_deleted() -> None:
     stage = Stage()
     machine = Machine.from_dict({"metadata": {"namespace": NAMESPACE, "name": "m"}, "spec": {"clusterName": NAME}})
-    _, of_machine, _ = watches(stage.kube)
+    _, of_machine, *_ = watches(stage.kube)
 
     assert list(of_machine.keys(machine)) == []
     stage.kube.server.edit("clusters", NAMESPACE, NAME, {"metadata": {"finalizers": ["hold"]}})

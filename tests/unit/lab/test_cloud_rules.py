@@ -70,6 +70,13 @@ def test_a_fault_before_the_work_leaves_it_undone(lab: Lab, service: Service) ->
     assert service.done == 0
 
 
+def test_a_fault_may_say_the_whole_answer(lab: Lab, service: Service) -> None:
+    with Faults(lab).answer("nova", "GET", "/servers$", status=200, content={"servers": []}):
+        answer = service.ask("GET", "/servers")
+
+    assert (service.status[:3], json.loads(answer), service.done) == ("200", {"servers": []}, 0)
+
+
 def test_a_fault_after_the_work_hides_that_it_was_done(lab: Lab, service: Service) -> None:
     with Faults(lab).answer("nova", "POST", "/servers$", status=500, after=True):
         service.ask("POST", "/servers")

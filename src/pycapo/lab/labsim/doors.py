@@ -120,7 +120,8 @@ def _failure(action, environ, start_response):
         return [b""]
     status = int(action["status"])
     message = action.get("message") or "a fault of the lab"
-    body = json.dumps({"error": {"code": status, "title": _REASONS.get(status, "Fault"), "message": message}}).encode()
+    error = {"error": {"code": status, "title": _REASONS.get(status, "Fault"), "message": message}}
+    body = json.dumps(action.get("content") or error).encode()
     headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
     if action.get("retry_after") is not None:
         headers.append(("Retry-After", str(action["retry_after"])))

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the machines of a cluster ask of Neutron and it does not offer, told before there is any of them.
+
+Rule: a template is told of on the cluster as soon as both are there, a machine on itself; neither costs a request of its own.
+What is told keeps nothing from being made that can be: a template may be one that nobody uses any more.
+"""
+
+from collections.abc import Iterator
+
+from pycapo.api.capi import CLUSTER_NAME_LABEL, Cluster
+from pycapo.api.cluster import OpenStackCluster
+from pycapo.api.machine import OpenStackMachine, OpenStackMachineTemplate
+from pycapo.cloud.errors import CloudError
+from pycapo.controllers.identity import Clouds, open_cloud
+from pycapo.controllers.telling import tell_plan, tell_trouble
+from pycapo.kube import conditions
+from pycapo.kube.controller import Watch, wish_changed
+from pycapo.kube.kube import Kube
+from pycapo.kube.meta import ObjectKey
+from pycapo.model.seen import Seen
+from pycapo.model.steps import Plan, Wait
+from pycapo.plan.capabilities import cluster_needs, inside, lacking, machine_needs
+from pycapo.plan.machine import identity_of
+
+CONDITION = "CapabilitiesReady"
+CLONED_FROM = "cluster.x-k8s.io/cloned-from-name"
+"""Annotation of a machine that was made from a template, whose name it holds."""
+
+Asking = OpenStackMachineTemplate | OpenStackMachine
+
+
+def tell_capabilities(kube: Kube, obj: OpenStackCluster, name: str, seen: Seen) -> None:
+    """Sets the condition of a cluster while its templates or machines ask for what its cloud does not offer."""
+    plan = Plan(waits=tuple(_waits(kube, obj, name, seen)))
+    if plan.settled:
+        conditions.unmark(obj, CONDITION)
+        return
+    tell_plan(obj, CONDITION, plan)
+    tell_trouble(kube, obj, plan)
+
+
+def machine_lacks(kube: Kube, clouds: Clouds, obj: OpenStackMachine, cluster: OpenStackCluster) -> tuple[Wait, ...]:
+    """What a machine asks for that its cloud does not offer; nothing when it asks for nothing special."""
+    needs = tuple(machine_needs(obj.spec))
+    if not needs:
+        return ()
+    try:
+        cloud = open_cloud(kube, clouds, obj.metadata.namespace or "", identity_of(obj, cluster))
+        return tuple(lacking(needs, cloud.extensions({extension for _, extension in needs})))
+    except CloudError:
+        return ()  # the cluster's life tells what is wrong with the cloud
+
+
+def _waits(kube: Kube, obj: OpenStackCluster, name: str, seen: Seen) -> Iterator[Wait]:
+    yield from lacking(cluster_needs(obj.spec), seen.extensions)
+    namespace = obj.metadata.namespace or ""
+    templates = [it for it in kube.list(OpenStackMachineTemplate, namespace=namespace) if name in _clusters(it)]
+    for template in sorted(templates, key=lambda it: it.metadata.name):
+        spec = template.spec.template.spec
+        if spec.identity_ref in (None, obj.spec.identity_ref):
+            needs = inside("spec.template.spec", machine_needs(spec))
+            yield from lacking(needs, seen.extensions, of=_named(template))
+    known = {it.metadata.name for it in templates}
+    machines = [it for it in kube.list(OpenStackMachine, namespace=namespace) if name in _clusters(it)]
+    for machine in sorted(machines, key=lambda it: it.metadata.name):
+        alone = _template_of(machine) not in known
+        if alone and machine.spec.identity_ref in (None, obj.spec.identity_ref):
+            yield from lacking(machine_needs(machine.spec), seen.extensions, of=_named(machine))
+
+
+def _named(obj: Asking) -> str:
+    return f"{obj.kind} {obj.metadata.name}: "
+
+
+def _template_of(machine: OpenStackMachine) -> str:
+    return (machine.metadata.annotations or {}).get(CLONED_FROM, "")
+
+
+def _clusters(obj: Asking) -> set[str]:
+    """The names of the Clusters that a template or machine belongs to."""
+    owners = {owner.name for owner in obj.metadata.owner_references or () if owner.kind == Cluster.kind}
+    return owners | {(obj.metadata.labels or {}).get(CLUSTER_NAME_LABEL, "")} - {""}
+
+
+def watches(kube: Kube) -> tuple[Watch, ...]:
+    """What makes a cluster look again: a template or a machine by itself that asks for something special."""
+
+    def of_template(obj: OpenStackMachineTemplate) -> list[ObjectKey]:
+        return _keys(kube, obj) if any(machine_needs(obj.spec.template.spec)) else []
+
+    def of_machine(obj: OpenStackMachine) -> list[ObjectKey]:
+        return _keys(kube, obj) if not _template_of(obj) and any(machine_needs(obj.spec)) else []
+
+    return (
+        Watch(OpenStackMachineTemplate, of_template, changed=wish_changed),
+        Watch(OpenStackMachine, of_machine, changed=_other_wish),
+    )
+
+
+def _keys(kube: Kube, obj: Asking) -> list[ObjectKey]:
+    """The OpenStackClusters of the Clusters of a template or machine."""
+    namespace = obj.metadata.namespace or ""
+    owners = (kube.get(Cluster, namespace, name) for name in _clusters(obj))
+    references = (owner.spec.infrastructure_ref for owner in owners if owner and owner.spec)
+    return [ObjectKey(namespace, it.name) for it in references if it and it.kind == OpenStackCluster.kind]
+
+
+def _other_wish(old: OpenStackMachine, new: OpenStackMachine) -> bool:
+    return _clusters(old) != _clusters(new) or [*machine_needs(old.spec)] != [*machine_needs(new.spec)]
