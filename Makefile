@@ -26,7 +26,7 @@ test: ## everything that has to be true: linters, types, layers, then every test
 	@$(RUN); TTY_COMPATIBLE=0 nice pycapo lab build & build=$$!; \
 	trap 'kill $$build 2>/dev/null || true; wait $$build || true' EXIT; \
 	$(MAKE) --no-print-directory lint types layers unit; wait $$build; trap - EXIT
-	@$(RUN); pytest -q tests/integration tests/e2e
+	@$(RUN); pytest -q -n 2 --dist loadgroup tests/integration tests/e2e
 
 .PHONY: unit
 unit: ## the unit tests alone: seconds, no lab

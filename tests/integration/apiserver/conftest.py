@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """A real kube-apiserver with etcd and garbage collection, and our kinds in it: once for all tests of this folder."""
 
-import os
 from collections.abc import Iterator
 
 import pytest
 
 from control_plane import ApiServer
+from lab_names import api_name
 from pycapo.lab import process
 from pycapo.lab.build import build
 from pycapo.lab.management import PROCESSES, wait_for_controllers
@@ -16,11 +16,9 @@ from served import Api, installed
 
 
 @pytest.fixture(scope="package")
-def apiserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
-    patch = pytest.MonkeyPatch()
-    patch.setenv("PYCAPO_LABS", str(tmp_path_factory.mktemp("labs")))
+def apiserver() -> Iterator[ApiServer]:
     built = build(quiet())
-    lab = open_lab(f"apiserver-tests-{os.getpid()}")
+    lab = open_lab(api_name())
     server = ApiServer(lab, built)
     try:
         server.start()
@@ -30,7 +28,6 @@ def apiserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
         for name in reversed(PROCESSES):
             process.stop(lab, name)
         forget_lab(lab)
-        patch.undo()
 
 
 @pytest.fixture(scope="package")
