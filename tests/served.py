@@ -81,7 +81,7 @@ def installed(apiserver: ApiServer) -> Iterator[Api]:
     Definitions are not taken back: the API server takes minutes for that on a busy machine, and nothing asks for it.
     """
     lab = apiserver.lab
-    server = WebhookServer("127.0.0.1", lab.ports["pycapo_webhook"], lab.pki, convert=convert)
+    server = WebhookServer(("127.0.0.1", lab.ports["pycapo_webhook"]), lab.pki, convert=convert)
     server.start()
     try:
         manifests = on_loopback(components(), port=server.port, authority=authority(lab))

@@ -130,7 +130,8 @@ def commands() -> str:
     lines = ["# Command line", "", "Made from the program itself; run `make docs` after a change."]
     for path, command in _walk("pycapo", whole()):
         lines += ["", f"## `{path}`", "", _cell(command.help or "")]
-        rows = [_option(option) for option in command.params if option.name != "help"]
+        shown = [option for option in command.params if option.name != "help" and not getattr(option, "hidden", False)]
+        rows = [_option(option) for option in shown]
         if rows:
             lines += ["", "| option | default | meaning |", "|---|---|---|", *rows]
     return "\n".join(lines) + "\n"

@@ -6,6 +6,7 @@ Rule: a door is imported when it is called, so that help and short commands do n
 
 import importlib
 import importlib.metadata
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -56,6 +57,12 @@ def whole() -> Any:
     command: Any = typer.main.get_command(app)
     command.commands = {name: opened(name) for name in DOORS}
     return command
+
+
+def manager() -> None:
+    """Run the controller as the Go provider's image does: all arguments are its flags."""
+    version = "--version" in sys.argv[1:]
+    (app if version else opened("run"))(["--version"] if version else sys.argv[1:], prog_name="manager")
 
 
 def _listed() -> Callable[[], None]:

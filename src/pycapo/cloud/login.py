@@ -62,7 +62,7 @@ class _Open(msgspec.Struct):
 class Clouds:
     """All clouds in use. `open` may be called from several threads, each time that a cloud is needed.
 
-    Nothing is written to any of them while `allowed` says no."""
+    Nothing is written to any of them while `allowed` says no. `cacert` is trusted where the Secret has no CA of its own."""
 
     def __init__(
         self,
@@ -75,13 +75,14 @@ class Clouds:
     ) -> None:
         self._recorder, self._limits, self._timeouts, self._clock = recorder, limits, timeouts, clock
         self._allowed = allowed
+        self.cacert: bytes | None = None
         self._lock = threading.Lock()
         self._open: dict[str, _Open] = {}
         self._opening: dict[str, threading.Lock] = {}
 
     def open(self, *, clouds_yaml: bytes, cacert: bytes | None, cloud: str, region: str | None = None) -> OpenStack:
         """The cloud of an entry in clouds.yaml; logs in the first time. Raises LoginFailed, with the path of the field."""
-        entry = read_entry(clouds_yaml, cloud)
+        entry, cacert = read_entry(clouds_yaml, cloud), cacert or self.cacert
         key = _key(entry, cacert, region)
         with self._lock:
             self._drop_unused()

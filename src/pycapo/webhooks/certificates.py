@@ -10,6 +10,8 @@ from pathlib import Path
 
 import structlog
 
+from pycapo.webhooks.tls import USUAL, Limit
+
 log = structlog.get_logger(__name__)
 
 Stamp = tuple[tuple[int, int], ...]
@@ -22,7 +24,8 @@ class CertificateMissing(Exception):
 class Certificates:
     """`tls.crt` and `tls.key` of a folder, such as a mounted Secret of type kubernetes.io/tls."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, limit: Limit = USUAL) -> None:
+        self._limit = limit
         self._files = (folder / "tls.crt", folder / "tls.key")
         self._lock = threading.Lock()
         self._stamp, self._current = self._first()
@@ -52,7 +55,7 @@ class Certificates:
 
     def _load(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        self._limit(context)
         context.load_cert_chain(*self._files)
         # Called at every handshake, also of clients that name no server.
         context.sni_callback = lambda connection, _name, _context: self._choose(connection)

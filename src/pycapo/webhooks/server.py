@@ -14,6 +14,7 @@ import uvicorn
 from pycapo.webhooks.certificates import Certificates
 from pycapo.webhooks.convert import Convert
 from pycapo.webhooks.endpoints import Observe, application, observe_nothing
+from pycapo.webhooks.tls import USUAL, Limit
 
 # The API server keeps idle connections for 90 s; who closes first must be the one that sends requests.
 KEEP_ALIVE = 120
@@ -29,17 +30,23 @@ class WebhookServer:
     """Serves the webhooks over TLS with `tls.crt` and `tls.key` of a folder, which may change at any time."""
 
     def __init__(
-        self, host: str, port: int, cert_dir: Path, *, convert: Convert, observe: Observe = observe_nothing
+        self,
+        address: tuple[str, int],
+        cert_dir: Path,
+        *,
+        convert: Convert,
+        observe: Observe = observe_nothing,
+        tls: Limit = USUAL,
     ) -> None:
-        self._address = (host, port)
-        self._cert_dir = cert_dir
+        self._address = address
+        self._cert_dir, self._tls = cert_dir, tls
         self._application = application(convert, observe)
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
         """Bind and serve; raises CertificateMissing, OSError (address in use) or ServerNotStarted."""
-        certificates = Certificates(self._cert_dir)
+        certificates = Certificates(self._cert_dir, limit=self._tls)
         listener = socket.create_server(self._address, family=_family(self._address[0]), backlog=256)
         self._address = (self._address[0], listener.getsockname()[1])
         self._server = server = uvicorn.Server(self._config())

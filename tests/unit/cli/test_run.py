@@ -14,8 +14,10 @@ from pycapo.api.capi import IPAM_GROUP, IPAddress, IPAddressClaim
 from pycapo.api.cluster import OpenStackCluster
 from pycapo.cli import run as door
 from pycapo.cli.main import app
-from pycapo.cli.run import LEASE, controllers, default_host, own_namespace, seconds
+from pycapo.cli.run import LEASE, Workers, controllers, default_host, own_namespace, seconds
 from pycapo.cloud.login import Clouds
+from pycapo.kube.leader import Terms
+from serving_certificate import write_certificate
 
 
 @pytest.mark.parametrize(
@@ -51,7 +53,7 @@ def test_only_in_a_pod_the_webhooks_listen_everywhere(kubeconfig: Path | None, h
 
 
 def test_it_starts_where_the_kinds_of_ipam_are_missing() -> None:
-    made = controllers(MemoryKube(OpenStackCluster), Clouds(), workers=1, resync=7.0, watch_filter="")
+    made = controllers(MemoryKube(OpenStackCluster), Clouds(), workers=Workers(), resync=7.0, watch_filter="")
 
     watches = [watch for controller in made for watch in controller.watches if watch.kind.api_group == IPAM_GROUP]
     assert {watch.kind for watch in watches} == {IPAddressClaim, IPAddress}
@@ -59,12 +61,14 @@ def test_it_starts_where_the_kinds_of_ipam_are_missing() -> None:
 
 
 def test_every_kind_with_a_controller_gets_workers_period_and_filter() -> None:
-    made = controllers(MemoryKube(OpenStackCluster), Clouds(), workers=3, resync=7.0, watch_filter="blue")
+    workers = Workers(clusters=3, machines=4, others=5)
+    made = controllers(MemoryKube(OpenStackCluster), Clouds(), workers=workers, resync=7.0, watch_filter="blue")
 
     kinds = [controller.life.kind.kind for controller in made]
     assert kinds[:3] == ["OpenStackCluster", "OpenStackMachine", "OpenStackServer"]
     assert {controller.watch_filter for controller in made} == {"blue"}
-    assert {(controller._workers, controller._resync) for controller in made} == {(3, 7.0)}
+    assert [controller._workers for controller in made] == [3, 4, 4, 5, 5]
+    assert {controller._resync for controller in made} == {7.0}
 
 
 class Wiring:
@@ -124,8 +128,8 @@ def test_without_flags_everything_is_watched_without_election(monkeypatch: pytes
     assert invoke().exit_code == 0
 
     assert (wiring.manager["namespace"], wiring.manager["election"]) == ("", None)
-    assert wiring.controllers == {"workers": 10, "resync": 600.0, "watch_filter": ""}
-    assert wiring.webhooks == ("0.0.0.0", 9443, Path("/tmp/k8s-webhook-server/serving-certs"))
+    assert wiring.controllers == {"workers": Workers(), "resync": 600.0, "watch_filter": ""}
+    assert wiring.webhooks == (("0.0.0.0", 9443), Path("/tmp/k8s-webhook-server/serving-certs"))
     assert wiring.served == (wiring.made, "webhooks", ":9440", "127.0.0.1:8080")
     assert wiring.clouds.allowed()
 
@@ -136,7 +140,7 @@ def test_flags_of_watching_reach_manager_and_controllers(monkeypatch: pytest.Mon
     invoke("--namespace", "team", "--watch-filter", "blue", "--sync-period", "1h", "--concurrency", "2")
 
     assert wiring.manager["namespace"] == "team"
-    assert wiring.controllers == {"workers": 2, "resync": 3600.0, "watch_filter": "blue"}
+    assert wiring.controllers == {"workers": Workers(2, 2, 2), "resync": 3600.0, "watch_filter": "blue"}
 
 
 @pytest.mark.parametrize(("flags", "namespace"), [((), "kept"), (("--leader-elect-namespace", "x"), "x")])
@@ -150,6 +154,35 @@ def test_the_lease_of_the_go_provider_is_asked_for(
     assert wiring.manager["election"].holds == "holds"
     assert (wiring.election["namespace"], wiring.election["name"]) == (namespace, LEASE)
     assert LEASE == "controller-leader-election-capo"
+
+
+def test_the_times_of_the_election_are_those_of_its_flags(monkeypatch: pytest.MonkeyPatch) -> None:
+    wiring = Wiring(monkeypatch)
+
+    invoke("--leader-elect-lease-duration=60s", "--leader-elect-renew-deadline=40s", "--leader-elect-retry-period=5s")
+    assert wiring.election == {}
+
+    invoke("--leader-elect", "--leader-elect-lease-duration=1m0s", "--leader-elect-renew-deadline=40s")
+    assert wiring.election["terms"] == Terms(lease=60.0, renew=40.0, retry=2.0)
+
+
+def test_clusters_and_machines_may_have_workers_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    wiring = Wiring(monkeypatch)
+
+    invoke("--openstackcluster-concurrency", "3", "--openstackmachine-concurrency", "7")
+
+    assert wiring.controllers["workers"] == Workers(clusters=3, machines=7, others=10)
+
+
+def test_authorities_of_a_file_are_trusted_where_a_secret_has_none(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    wiring = Wiring(monkeypatch)
+    write_certificate(tmp_path)
+
+    invoke("--ca-certs", str(tmp_path / "tls.crt"))
+
+    assert wiring.clouds.cacert == (tmp_path / "tls.crt").read_bytes()
 
 
 def test_only_who_holds_the_lease_writes_and_a_new_term_begins_with_nothing_known(
@@ -178,7 +211,7 @@ def test_flags_of_the_webhooks_reach_their_server(monkeypatch: pytest.MonkeyPatc
 
     invoke("--webhook-host", "192.0.2.1", "--webhook-port", "1", "--webhook-cert-dir", str(tmp_path))
 
-    assert wiring.webhooks == ("192.0.2.1", 1, tmp_path)
+    assert wiring.webhooks == (("192.0.2.1", 1), tmp_path)
 
 
 def test_a_kubeconfig_is_used_and_keeps_the_webhooks_at_home(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -187,7 +220,7 @@ def test_a_kubeconfig_is_used_and_keeps_the_webhooks_at_home(monkeypatch: pytest
     invoke("--kubeconfig", "/some/where")
 
     assert door.os.environ["KUBECONFIG"] == "/some/where"
-    assert wiring.webhooks[0] == "127.0.0.1"
+    assert wiring.webhooks[0] == ("127.0.0.1", 9443)
 
 
 @pytest.mark.parametrize(
@@ -204,7 +237,20 @@ def test_logs_are_json_unless_somebody_wants_to_read_them(
     assert wiring.logs == ((format,), {"level": level})
 
 
-@pytest.mark.parametrize("flags", [("--sync-period", "soon"), ("--concurrency", "0"), ("--unknown",)])
+WRONG = (
+    ("--sync-period", "soon"),
+    ("--concurrency", "0"),
+    ("--unknown",),
+    ("--leader-elect-renew-deadline", "15s"),
+    ("--leader-elect-retry-period", "9s"),
+    ("--leader-elect-lease-duration", "0s"),
+    ("--tls-min-version", "VersionTLS10"),
+    ("--tls-cipher-suites", "TLS_ECDHE_RSA_WITH_NOTHING"),
+    ("--ca-certs", "/nowhere/ca.pem"),
+)
+
+
+@pytest.mark.parametrize("flags", WRONG)
 def test_a_wrong_flag_ends_before_anything_begins(monkeypatch: pytest.MonkeyPatch, flags: tuple[str, ...]) -> None:
     wiring = Wiring(monkeypatch)
 
@@ -246,6 +292,16 @@ def test_doors_are_open_while_the_manager_runs_and_closed_whatever_happens(
 
     begun, ended = ["webhooks start", "health open", "metrics open"], ["health close", "metrics close", "webhooks stop"]
     assert log == [*begun, "manager run", *ended]
+
+
+def test_metrics_may_be_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    log: list[str] = []
+    monkeypatch.setattr(door, "Door", lambda application, address: Part(address, log))
+    manager: Any = Part("manager", log)
+
+    door._serve(manager, None, "health", "0")
+
+    assert log == ["health open", "manager run", "health close"]
 
 
 def test_the_version_is_printed() -> None:

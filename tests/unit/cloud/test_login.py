@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from fake_openstack import Answer, FakeOpenStack, fake_openstack
+from pycapo.cloud import login
 from pycapo.cloud.errors import LoginFailed, NotLeading, Unanswered
 from pycapo.cloud.login import Clouds, read_access
 from pycapo.model.kinds import Kind
@@ -221,3 +222,19 @@ def test_what_was_known_of_a_cloud_can_be_forgotten(fake: FakeOpenStack) -> None
     clouds.forget()
 
     assert clouds.open(clouds_yaml=text, cacert=None, cloud="here") is not first
+
+
+def test_the_secrets_own_authorities_come_before_those_of_everybody(
+    fake: FakeOpenStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trusted: list[bytes | None] = []
+    monkeypatch.setattr(
+        login, "_trust", lambda cacert, verify: (trusted.append(cacert), ssl.create_default_context())[1]
+    )
+    clouds = Clouds()
+    clouds.cacert = b"everybody"
+
+    for cacert in (None, b"own"):
+        clouds.open(clouds_yaml=fake.clouds_yaml(), cacert=cacert, cloud="here")
+
+    assert trusted == [b"everybody", b"own"]

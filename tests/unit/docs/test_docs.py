@@ -159,6 +159,8 @@ def test_every_event_is_explained() -> None:
 
 def options(command: Any, path: str = "") -> Iterator[tuple[str, str]]:
     for option in command.params:
+        if getattr(option, "hidden", False):
+            continue
         yield from ((path, name) for name in option.opts if name.startswith("--") and name != "--help")
     for name, child in getattr(command, "commands", {}).items():
         yield from options(child, f"{path} {name}".strip())

@@ -55,7 +55,7 @@ def asker(tmp_path: Path) -> Iterator[Asker]:
     write_certificate(tmp_path)
     found = Asker(0, tmp_path)
     server = WebhookServer(
-        "127.0.0.1", 0, tmp_path, convert=convert, observe=lambda path, code, _s: found.observed.append((path, code))
+        ("127.0.0.1", 0), tmp_path, convert=convert, observe=lambda path, code, _s: found.observed.append((path, code))
     )
     server.start()
     found.port = server.port
@@ -132,17 +132,17 @@ def test_a_certificate_that_cannot_be_read_leaves_the_last_one_in_use(asker: Ask
 
 def test_no_certificate_is_an_error_that_names_the_files(tmp_path: Path) -> None:
     with pytest.raises(CertificateMissing, match=r"tls\.crt and .*tls\.key"):
-        WebhookServer("127.0.0.1", 0, tmp_path, convert=convert).start()
+        WebhookServer(("127.0.0.1", 0), tmp_path, convert=convert).start()
 
 
 def test_a_port_in_use_is_an_error_at_once(asker: Asker, tmp_path: Path) -> None:
     with pytest.raises(OSError, match="in use"):
-        WebhookServer("127.0.0.1", asker.port, tmp_path, convert=convert).start()
+        WebhookServer(("127.0.0.1", asker.port), tmp_path, convert=convert).start()
 
 
 def test_a_stopped_server_is_not_ready_and_its_port_is_free(tmp_path: Path) -> None:
     write_certificate(tmp_path)
-    server = WebhookServer("127.0.0.1", 0, tmp_path, convert=convert)
+    server = WebhookServer(("127.0.0.1", 0), tmp_path, convert=convert)
     server.start()
     assert server.ready()
 
@@ -158,7 +158,7 @@ def test_a_failure_inside_is_told_and_the_server_goes_on(tmp_path: Path, monkeyp
 
     monkeypatch.setattr(endpoints.convert, "answer", fail)
     write_certificate(tmp_path)
-    server = WebhookServer("127.0.0.1", 0, tmp_path, convert=convert)
+    server = WebhookServer(("127.0.0.1", 0), tmp_path, convert=convert)
     server.start()
     asker = Asker(server.port, tmp_path)
 
