@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The bench: what pycapo asks of OpenStack for each kind of work, counted from the lab's own access log.
 
-    cluster -> resync -> workers -> control plane nodes -> resync -> a new process -> deletion -> trunk workers -> deletion
+    cluster -> resync -> workers -> control plane nodes -> resync -> a new process -> named network -> NICs of running machines
+    -> deletion -> trunk workers -> deletion -> workers with two NICs, with floating IPs
 
 Rule: work is counted from its first request until the product has been still for seconds, so that no poll is left out.
 """
@@ -15,6 +16,7 @@ from dataclasses import replace
 from pycapo.lab import process, provider, tally
 from pycapo.lab.bench_stage import (
     MACHINES,
+    OUR_ATTACHMENTS,
     OUR_CLUSTERS,
     OUR_MACHINES,
     OUR_SERVERS,
@@ -25,9 +27,19 @@ from pycapo.lab.meter import Usage, usage
 from pycapo.lab.places import Lab, LabError
 from pycapo.lab.progress import Progress
 from pycapo.lab.tally import Figures, Work
-from pycapo.lab.workloads import cluster, machine, trunk_machine
+from pycapo.lab.workloads import (
+    ATTACHMENT,
+    CLUSTER,
+    attachment,
+    cluster,
+    machine,
+    named_network,
+    reachable_machine,
+    routed_machine,
+    trunk_machine,
+)
 
-WORKERS, CONTROL_PLANE = 10, 3
+WORKERS, CONTROL_PLANE, FEW = 10, 3, 5
 CLUSTER_MADE = Work("create a cluster: network, security groups, load balancer, floating IP", 25, "51")
 CLUSTER_SETTLED = Work("settled cluster, one resync", 0, "20")
 WORKER_MADE = Work("create a worker, 1 port", 3, "23", WORKERS)
@@ -37,6 +49,12 @@ SETTLED = Work("settled machine + server, one resync", 0, "8-16", WORKERS + CONT
 TRUNK_SETTLED = Work("settled worker, 3 ports, trunk, one resync", 0, "11", WORKERS)
 WORKER_GONE = Work("delete a worker", 3, "13", WORKERS)
 TRUNK_GONE = Work("delete a worker, 3 ports, trunk", 6, "19", WORKERS)
+NETWORK_MADE = Work("create a managed named network of a running cluster: network, subnet", 4)
+ATTACHED = Work("attach a NIC to a running server", 3, batch=WORKERS + CONTROL_PLANE)
+DETACHED = Work("detach a NIC and delete its port", 3, batch=WORKERS + CONTROL_PLANE)
+UNROUTED_MADE = Work("create a worker, 2 ports, no policy routing", 3, batch=FEW)
+ROUTED_MADE = Work("create a worker, 2 ports, policy routing", 3, batch=FEW)
+REACHABLE_MADE = Work("create a worker, 1 port, a floating IP on it", 4, batch=FEW)
 PICTURE = Work("the shared picture, one refresh (pages)", 0, "8-16 a machine")
 BEGINNING = Work("log in and learn what the cloud can, once a process", 3, "")
 
@@ -72,11 +90,13 @@ class Bench:
         self._measure(NODE_MADE, lambda: self._make(nodes, lambda name: machine(name, control_plane=True)))
         self._measure(SETTLED, lambda: self._stage.touch((OUR_MACHINES, OUR_SERVERS)))
         self._picture()
+        self._attachments()
         self._measure(WORKER_GONE, lambda: self._remove(workers))
         trunks = _names("trunk", WORKERS)
         self._measure(TRUNK_MADE, lambda: self._make(trunks, trunk_machine))
         self._measure(TRUNK_SETTLED, lambda: self._stage.touch((OUR_MACHINES, OUR_SERVERS)))
         self._measure(TRUNK_GONE, lambda: self._remove(trunks))
+        self._networked()
         self._add(BEGINNING, self._once, batch=self._processes)
 
     def _clusters(self) -> None:
@@ -86,6 +106,38 @@ class Bench:
 
         self._measure(CLUSTER_MADE, make)
         self._measure(CLUSTER_SETTLED, lambda: self._stage.touch((OUR_CLUSTERS,)))
+
+    def _attachments(self) -> None:
+        """A network besides the cluster's, and a NIC on it for every machine that runs, for a while."""
+
+        def make() -> None:
+            self._stage.change(OUR_CLUSTERS, CLUSTER, **named_network())
+            self._stage.until_done(OUR_CLUSTERS, CLUSTER)
+
+        def attach() -> None:
+            self._stage.create([attachment()])
+            self._stage.until_done(OUR_ATTACHMENTS, ATTACHMENT)
+
+        def detach() -> None:
+            self._stage.delete(OUR_ATTACHMENTS, [ATTACHMENT])
+            self._stage.until_gone(OUR_ATTACHMENTS)
+
+        self._measure(NETWORK_MADE, make)
+        self._measure(ATTACHED, attach)
+        self._measure(DETACHED, detach)
+
+    def _networked(self) -> None:
+        """Workers with several NICs and with addresses of their own; they go with everything."""
+
+        def routed(name: str) -> list[dict[str, object]]:
+            return routed_machine(name, routed=True)
+
+        def unrouted(name: str) -> list[dict[str, object]]:
+            return routed_machine(name, routed=False)
+
+        self._measure(UNROUTED_MADE, lambda: self._make(_names("unrouted", FEW), unrouted))
+        self._measure(ROUTED_MADE, lambda: self._make(_names("routed", FEW), routed))
+        self._measure(REACHABLE_MADE, lambda: self._make(_names("reachable", FEW), reachable_machine))
 
     def _picture(self) -> None:
         """A new process knows nothing: all of its reads are one refresh of the picture, and what comes once."""

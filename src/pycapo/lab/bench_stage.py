@@ -10,7 +10,6 @@ import re
 import time
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from types import MappingProxyType
 from typing import Any
 
@@ -25,6 +24,7 @@ CLUSTERS = (CORE, "clusters")
 OUR_CLUSTERS = (INFRASTRUCTURE, "openstackclusters")
 OUR_MACHINES = (INFRASTRUCTURE, "openstackmachines")
 OUR_SERVERS = (INFRASTRUCTURE, "openstackservers")
+OUR_ATTACHMENTS = (INFRASTRUCTURE, "openstacknetworkattachments")
 Kind = tuple[str, str]
 
 _PLURALS: Mapping[str, Kind] = {
@@ -32,6 +32,7 @@ _PLURALS: Mapping[str, Kind] = {
     "Machine": MACHINES,
     "OpenStackCluster": OUR_CLUSTERS,
     "OpenStackMachine": OUR_MACHINES,
+    "OpenStackNetworkAttachment": OUR_ATTACHMENTS,
 }
 _MERGE = {"Content-Type": "application/merge-patch+json"}
 _PATIENCE = 300.0  # seconds until work that does not end is given up
@@ -57,7 +58,7 @@ class BenchStage:
 
     def clear(self) -> None:
         """Delete what the bench makes, whoever made it, and return when nothing of it is left."""
-        for kind in (MACHINES, CLUSTERS):
+        for kind in (OUR_ATTACHMENTS, MACHINES, CLUSTERS):
             self.delete(kind)
             self.until_gone(kind)
         for kind in (OUR_MACHINES, OUR_SERVERS, OUR_CLUSTERS):
@@ -70,6 +71,10 @@ class BenchStage:
         """Make objects of Cluster API's kinds and ours."""
         for thing in objects:
             self._api.request("POST", collection(*_PLURALS[thing["kind"]]), thing)
+
+    def change(self, kind: Kind, name: str, **spec: Any) -> None:
+        """Change fields of an object's spec."""
+        self._api.request("PATCH", f"{collection(*kind)}/{name}", {"spec": spec}, headers=_MERGE)
 
     def delete(self, kind: Kind, names: Sequence[str] | None = None) -> None:
         """Ask for the end of some objects of a kind, or of all of them."""
@@ -103,6 +108,15 @@ class BenchStage:
             return [_told(item) for item in self._items(kind) if not _ready(item)]
 
         self._wait(lambda: len(self._items(kind)) == count and not unready(), lambda: "; ".join(unready()[:3]))
+
+    def until_done(self, kind: Kind, name: str) -> None:
+        """Return when an object is Ready as its newest spec wants it."""
+
+        def found() -> dict[str, Any]:
+            answer: dict[str, Any] = self._api.request("GET", f"{collection(*kind)}/{name}")
+            return answer
+
+        self._wait(lambda: _ready(it := found(), it["metadata"]["generation"]), lambda: _told(found()))
 
     def until_gone(self, kind: Kind, names: Sequence[str] | None = None) -> None:
         """Return when none of these objects, or of all of a kind, is left."""
@@ -151,10 +165,11 @@ class BenchStage:
             time.sleep(0.5)
 
 
-def _ready(item: Mapping[str, Any]) -> bool:
-    with suppress(KeyError):
-        return any(it["type"] == "Ready" and it["status"] == "True" for it in item["status"]["conditions"])
-    return False
+def _ready(item: Mapping[str, Any], generation: int = 0) -> bool:
+    """Tell whether an object is Ready, and knows it of this generation or a later one."""
+    told = item.get("status", {}).get("conditions") or ()
+    ready = (it for it in told if it["type"] == "Ready" and it["status"] == "True")
+    return any(it.get("observedGeneration", 0) >= generation for it in ready)
 
 
 def _told(item: Mapping[str, Any]) -> str:

@@ -17,7 +17,9 @@ NAMESPACE, CLUSTER = "bench", "bench"
 CORE, INFRASTRUCTURE = "cluster.x-k8s.io", "infrastructure.cluster.x-k8s.io"
 SIDE_NETWORK = "bench-side"
 """A network beside the cluster's, for machines with several ports."""
-CREDENTIALS, BOOTSTRAP = "bench-cloud", "bench-bootstrap"
+NAMED_NETWORK = "bench-named"
+"""A network that the cluster makes besides its own, for NICs of machines that run."""
+CREDENTIALS, BOOTSTRAP, ATTACHMENT = "bench-cloud", "bench-bootstrap", "bench"
 _FLAVOR = "m1.tiny"  # one core: the tenant's quota is of cores
 
 Object = dict[str, Any]
@@ -72,12 +74,35 @@ def trunk_machine(name: str) -> list[Object]:
     return machine(name, ports=[{"trunk": True}, side, side], tags=["bench"])
 
 
+def routed_machine(name: str, *, routed: bool) -> list[Object]:
+    """Return a machine with NICs on two networks, whose guest is told to answer on each of them, or is told nothing."""
+    side = {"network": {"filter": {"name": SIDE_NETWORK}}}
+    return machine(name, ports=[{}, side], networkConfig={"policyRouting": routed})
+
+
+def reachable_machine(name: str) -> list[Object]:
+    """Return a machine whose NIC has a floating IP of its own."""
+    return machine(name, ports=[{"floatingIP": {}}])
+
+
+def named_network() -> Object:
+    """Return the change of the cluster's spec that asks for a managed network besides its own."""
+    return {"networks": [{"name": NAMED_NETWORK, "managed": {"subnets": [{"name": "v4", "cidr": "10.11.0.0/24"}]}}]}
+
+
+def attachment() -> Object:
+    """Return an OpenStackNetworkAttachment that gives every machine of the cluster a NIC on the named network."""
+    spec = {"clusterName": CLUSTER, "ports": [{"clusterNetwork": NAMED_NETWORK}]}
+    version, metadata = f"{INFRASTRUCTURE}/v1alpha1", {"name": ATTACHMENT, "namespace": NAMESPACE}
+    return {"apiVersion": version, "kind": "OpenStackNetworkAttachment", "metadata": metadata, "spec": spec}
+
+
 def collection(group: str, plural: str, namespace: str = NAMESPACE) -> str:
     """Return the path of all objects of a kind in a namespace; `group` is one of ours or Cluster API's."""
     return f"apis/{group}/{_VERSIONS.get(plural, 'v1beta2')}/namespaces/{namespace}/{plural}"
 
 
-_VERSIONS = {"openstackservers": "v1alpha1"}
+_VERSIONS = {"openstackservers": "v1alpha1", "openstacknetworkattachments": "v1alpha1"}
 
 
 def _object(group: str, kind: str, name: str, spec: Mapping[str, Any], **metadata: Any) -> Object:

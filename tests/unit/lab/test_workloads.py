@@ -5,12 +5,26 @@ from pathlib import Path
 from types import MappingProxyType
 
 import msgspec
+import pytest
 import yaml
 
 from pycapo.api.cluster import OpenStackCluster
 from pycapo.api.machine import OpenStackMachine
+from pycapo.api.v1alpha1 import OpenStackNetworkAttachment
 from pycapo.lab.places import PORT_NAMES, Lab
-from pycapo.lab.workloads import BOOTSTRAP, CREDENTIALS, cluster, collection, machine, surroundings, trunk_machine
+from pycapo.lab.workloads import (
+    BOOTSTRAP,
+    CREDENTIALS,
+    attachment,
+    cluster,
+    collection,
+    machine,
+    named_network,
+    reachable_machine,
+    routed_machine,
+    surroundings,
+    trunk_machine,
+)
 
 
 def test_the_cluster_has_everything_managed() -> None:
@@ -37,6 +51,30 @@ def test_a_trunk_machine_has_three_ports_and_one_trunk() -> None:
     assert [bool(port.trunk) for port in ports] == [True, False, False]
 
 
+@pytest.mark.parametrize("routed", [True, False])
+def test_a_machine_with_two_nics_says_whether_its_guest_is_told(routed: bool) -> None:
+    spec = msgspec.convert(routed_machine("a", routed=routed)[0], OpenStackMachine).spec
+
+    assert len(spec.ports or []) == 2
+    assert spec.network_config is not None
+    assert spec.network_config.policy_routing is routed
+
+
+def test_a_reachable_machine_asks_for_a_floating_ip_on_its_nic() -> None:
+    ports = msgspec.convert(reachable_machine("a")[0], OpenStackMachine).spec.ports or []
+
+    assert [port.floating_ip is not None for port in ports] == [True]
+
+
+def test_the_attachment_means_the_network_that_the_cluster_is_given() -> None:
+    ours = cluster()[0]
+    changed = msgspec.convert({**ours, "spec": ours["spec"] | named_network()}, OpenStackCluster)
+    nics = msgspec.convert(attachment(), OpenStackNetworkAttachment).spec
+
+    assert [port.cluster_network for port in nics.ports] == [it.name for it in changed.spec.networks or ()]
+    assert nics.cluster_name == ours["metadata"]["name"]
+
+
 def test_the_credentials_are_the_tenants_clouds_yaml(tmp_path: Path) -> None:
     lab = Lab("a", tmp_path, MappingProxyType(dict.fromkeys(PORT_NAMES, 1)), 1)
     secret = next(thing for thing in surroundings(lab) if thing["metadata"]["name"] == CREDENTIALS)
@@ -44,6 +82,7 @@ def test_the_credentials_are_the_tenants_clouds_yaml(tmp_path: Path) -> None:
     assert list(yaml.safe_load(secret["stringData"]["clouds.yaml"])["clouds"]) == ["pycapo"]
 
 
-def test_servers_are_found_in_their_own_version() -> None:
-    path = "apis/infrastructure.cluster.x-k8s.io/v1alpha1/namespaces/bench/openstackservers"
-    assert collection("infrastructure.cluster.x-k8s.io", "openstackservers") == path
+@pytest.mark.parametrize("plural", ["openstackservers", "openstacknetworkattachments"])
+def test_kinds_are_found_in_their_own_version(plural: str) -> None:
+    path = f"apis/infrastructure.cluster.x-k8s.io/v1alpha1/namespaces/bench/{plural}"
+    assert collection("infrastructure.cluster.x-k8s.io", plural) == path
