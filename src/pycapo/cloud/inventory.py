@@ -27,6 +27,7 @@ PARTS = frozenset({Kind.LISTENER, Kind.POOL, Kind.HEALTH_MONITOR, Kind.MEMBER})
 _BALANCING = PARTS | {Kind.LOAD_BALANCER}
 _INTERFACES = "network:router_interface", "network:ha_router_replicated_interface", "network:router_centralized_snat"
 _STEADY_VOLUMES = frozenset({"", "available", "in-use", "error", "error_deleting", "maintenance"})
+_UNPLUGGING = 10.0  # seconds for which Nova may take its time to unplug a port before it is asked again
 _MOVING_AGES = 2.0, 10.0  # seconds between two lists while something moves: at first, and in the end
 
 
@@ -151,6 +152,25 @@ class _Shelf:
         self.took = 0.0
         self.doubted = False
         self.flight: _Flight | None = None
+        self.unplugging: dict[str, tuple[float, str]] = {}  # ports: when Nova was asked, and of which server
+
+    def noted(self, writes: Mapping[str, Record | None], now: float) -> None:
+        """Remember which ports an own write had Nova unplug, and which it plugged in again."""
+        for id, record in writes.items():
+            self.unplugging.pop(id, None)
+            if isinstance(record, Port) and record.leaving:
+                self.unplugging[id] = now, record.device_id
+
+    def told(self, page: Page, now: float) -> Page:
+        """The page with what no list tells: ports that Nova was asked to unplug a moment ago are still leaving."""
+        self.unplugging = {id: it for id, it in self.unplugging.items() if now - it[0] < _UNPLUGGING}
+        ports = {id: page.records.get(id) for id in self.unplugging}
+        leaving: dict[str, Record | None] = {
+            id: msgspec.structs.replace(port, leaving=True)
+            for id, port in ports.items()
+            if isinstance(port, Port) and port.device_id == self.unplugging[id][1]
+        }
+        return page.changed(leaving) if leaving else page
 
     def good(self, now: float, max_age: float) -> bool:
         """Whether the page is young enough: while something moves the younger, the younger the movement is.
@@ -225,6 +245,7 @@ class Inventory:
             still = not shelf.page.moving
             shelf.page = shelf.page.changed(writes)
             shelf.written = self._clock()
+            shelf.noted(writes, shelf.written)
             if still:
                 shelf.stirred = shelf.written
             if shelf.flight:
@@ -260,7 +281,8 @@ class Inventory:
                 if shelf.flight is flight:
                     shelf.flight = None
                     if page is not None:
-                        shelf.page = page.changed(flight.writes) if flight.writes else page
+                        page = page.changed(flight.writes) if flight.writes else page
+                        shelf.page = shelf.told(page, self._clock())
                         shelf.listed, shelf.doubted = flight.started, False
                         shelf.took = self._clock() - flight.started
             flight.landed.set()

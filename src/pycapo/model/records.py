@@ -121,7 +121,7 @@ class AddressPair(msgspec.Struct, frozen=True):
 
 
 class Port(Record, frozen=True, kw_only=True):
-    """A Neutron port. `leaving` is ours: Nova was asked to unplug it, and no list has shown yet that it did."""
+    """A Neutron port. `leaving` is ours: Nova was asked to unplug it a moment ago, and no list has shown yet that it did."""
 
     network_id: str
     status: str = ""

@@ -126,7 +126,9 @@ def test_a_port_that_nobody_knows_is_looked_at_again_when_it_was_unplugged(
     assert nova.told.count("GET /network/v2.0/ports") == 2
 
 
-def test_a_port_that_was_unplugged_is_on_its_way_until_a_list_shows_more(nova: FakeOpenStack, cloud: OpenStack) -> None:
+def test_a_port_that_was_unplugged_is_on_its_way_until_a_list_shows_that_it_left(
+    nova: FakeOpenStack, cloud: OpenStack
+) -> None:
     known = {"id": "p1", "network_id": "n1", "tags": [MARK.tag], "device_id": "s1"}
     nova.answers["GET /network/v2.0/ports"] = Answer({"ports": [known]})
     nova.answers[f"DELETE {SERVERS}/s1/os-interface/p1"] = Answer(b"", 202)
@@ -139,7 +141,10 @@ def test_a_port_that_was_unplugged_is_on_its_way_until_a_list_shows_more(nova: F
     assert (shown.leaving, moving(shown)) == (True, True)
     assert nova.told.count("GET /network/v2.0/ports") == 1
     (listed,) = cloud.look({Kind.PORT}, max_age=0).all(Kind.PORT)
-    assert not moving(listed)
+    assert moving(listed)
+    nova.answers["GET /network/v2.0/ports"] = Answer({"ports": [{**known, "device_id": ""}]})
+    (left,) = cloud.look({Kind.PORT}, max_age=0).all(Kind.PORT)
+    assert not moving(left)
 
 
 def test_a_new_server_has_its_ports_without_a_list(nova: FakeOpenStack, cloud: OpenStack) -> None:

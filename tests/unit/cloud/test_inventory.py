@@ -4,13 +4,14 @@
 import threading
 from collections.abc import Iterable
 
+import msgspec
 import pytest
 
 from pycapo.cloud.errors import Busy, InUse, NotFound, Unanswered
 from pycapo.cloud.inventory import Inventory
 from pycapo.model.kinds import Kind
 from pycapo.model.marks import METADATA_KEY, Mark
-from pycapo.model.records import Network, Record, Server
+from pycapo.model.records import Network, Port, Record, Server
 
 OWNER = "abcdefabcdef"
 
@@ -212,3 +213,40 @@ def test_what_has_just_been_asked_for_is_not_looked_at_yet() -> None:
     service.inventory.look({Kind.SERVER}, max_age=300)
 
     assert len(service.lists) == 1
+
+
+def a_plugged_port(device: str = "server-1") -> Port:
+    return Port(id="port-1", network_id="n1", device_id=device, tags=(Mark(OWNER, "nic").tag,))
+
+
+@pytest.mark.parametrize(
+    ("after", "listed", "leaving"),
+    [
+        (9.0, a_plugged_port(), True),
+        (11.0, a_plugged_port(), False),  # Nova has forgotten it: it has to be asked again
+        (9.0, a_plugged_port(""), False),
+        (9.0, a_plugged_port("server-2"), False),
+    ],
+)
+def test_a_port_is_leaving_as_long_as_unplugging_may_take(after: float, listed: Port, leaving: bool) -> None:
+    service = Service()
+    service.networks = [listed]
+    service.inventory.put(Kind.PORT, [msgspec.structs.replace(a_plugged_port(), leaving=True)])
+    service.now = after
+
+    (port,) = service.inventory.look({Kind.PORT}, max_age=0).all(Kind.PORT)
+
+    assert isinstance(port, Port)
+    assert port.leaving is leaving
+
+
+def test_a_port_that_is_plugged_in_again_is_not_leaving() -> None:
+    service = Service()
+    service.networks = [a_plugged_port()]
+    for leaving in (True, False):
+        service.inventory.put(Kind.PORT, [msgspec.structs.replace(a_plugged_port(), leaving=leaving)])
+    service.now = 1.0
+
+    (port,) = service.inventory.look({Kind.PORT}, max_age=0).all(Kind.PORT)
+
+    assert port == a_plugged_port()
