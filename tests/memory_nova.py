@@ -34,7 +34,8 @@ def create_server(world: World, body: Body, project: str) -> Server:
     }
     server = world.make(Kind.SERVER, fields, project=project)
     for port in ports:
-        world.change(Kind.PORT, port, {"device_id": id, "device_owner": f"compute:{server.zone}"})
+        owner = f"compute:{server.zone}"
+        world.change(Kind.PORT, port, {"device_id": id, "device_owner": owner, "dns_name": server.name})
     for volume in volumes:
         world.change(Kind.VOLUME, volume, {"status": "in-use"})
     fault = world.server_fault
@@ -58,6 +59,7 @@ def _networks(world: World, body: Body, project: str) -> list[str]:
             ports.append(made.id)
             continue
         _require(world, Kind.PORT, entry["port"])
+        _check_name(world.get(Kind.PORT, entry["port"]), body["name"])
         if world.get(Kind.PORT, entry["port"]).device_id:
             raise InUse(f"Port {entry['port']} is still in use.", status=409)
         ports.append(entry["port"])
@@ -120,7 +122,9 @@ def attach(world: World, server_id: str, body: Body) -> Port:
     _require(world, Kind.PORT, port_id)
     if world.get(Kind.PORT, port_id).device_id:
         raise InUse(f"Port {port_id} is still in use.", status=409)
-    fields = {"device_id": server_id, "device_owner": f"compute:{server.zone}", "status": "ACTIVE"}
+    _check_name(world.get(Kind.PORT, port_id), server.name)
+    owner = f"compute:{server.zone}"
+    fields = {"device_id": server_id, "device_owner": owner, "status": "ACTIVE", "dns_name": server.name}
     return world.change(Kind.PORT, port_id, fields)
 
 
@@ -150,3 +154,11 @@ def delete_volume(world: World, id: str) -> None:
         raise CloudError(message, status=400) if volume.status == "deleting" else InUse(message, status=400)
     world.change(Kind.VOLUME, id, {"status": "deleting"})
     world.later(Kind.VOLUME, id, world.removal_looks, lambda: world.drop(Kind.VOLUME, id))
+
+
+def _check_name(port: Port, server: str | None) -> None:
+    """Nova takes no port that has another name than the server."""
+    if port.dns_name and port.dns_name != server:
+        raise BadRequest(
+            f"Port {port.id} not usable: its dns_name {port.dns_name} is not the server's hostname {server}"
+        )

@@ -4,6 +4,7 @@
 Rule: reads only. What the shared picture shows is not asked for again, so that a settled cluster costs no request.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from pycapo.api.cluster import OpenStackCluster
@@ -31,6 +32,7 @@ BALANCING = (Kind.LOAD_BALANCER, Kind.LISTENER, Kind.POOL, Kind.HEALTH_MONITOR)
 SERVICE = "load-balancer"
 SWEEP = 1.0
 """How old the picture of ports may be, in seconds, while ports of others keep a network from being deleted."""
+_NAMED_NETWORK = re.compile(r"spec\.networks\[\d+\]\.network")
 _NAMED = (Kind.NETWORK, Kind.SUBNET, Kind.ROUTER, Kind.SECURITY_GROUP, Kind.LOAD_BALANCER)
 
 
@@ -80,6 +82,7 @@ def _found(cloud: Cloud, cluster: OpenStackCluster, picture: Picture, owned: Own
             continue  # only a load balancer that is still to be made needs its flavor
         known = _known(cluster, picture, owned, path, query)
         found[path] = cloud.find(kind, query) if known is None else (known,)
+    found |= _subnets_of_named(cloud, picture, found)
     spec = cluster.spec
     if spec.managed_subnets:
         return found
@@ -90,6 +93,18 @@ def _found(cloud: Cloud, cluster: OpenStackCluster, picture: Picture, owned: Own
     if not spec.subnets and len(network) == 1:
         found["spec.subnets"] = cloud.find(Kind.SUBNET, {"network_id": network[0].id})
     return found
+
+
+def _subnets_of_named(cloud: Cloud, picture: Picture, found: Found) -> Found:
+    """The subnets of the existing networks that the cluster names, asked for only where the project does not have them."""
+    subnets: dict[str, tuple[Record, ...]] = {}
+    for path, networks in found.items():
+        if _NAMED_NETWORK.fullmatch(path) and len(networks) == 1 and isinstance(networks[0], Network):
+            network = networks[0]
+            known = tuple(item for id in network.subnets if (item := picture.get(Kind.SUBNET, id)))
+            whole = len(known) == len(network.subnets)
+            subnets[f"{path}.subnets"] = known if whole else cloud.find(Kind.SUBNET, {"network_id": network.id})
+    return subnets
 
 
 def _known(

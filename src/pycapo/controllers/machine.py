@@ -40,9 +40,12 @@ from pycapo.model.records import Server
 from pycapo.model.steps import Plan
 from pycapo.plan.machine import (
     MACHINE_FINALIZER,
+    NETWORK_READY,
     follow,
     is_control_plane,
     machine_waits,
+    names_networks,
+    network_waits,
     provisioned,
     server_of,
 )
@@ -89,6 +92,7 @@ class MachineLife(Life[OpenStackMachine]):
         if machine is None or cluster is None:
             return Again(5.0, "the Machine or the OpenStackCluster was not found")
         server = server_of_machine(self._kube, obj)
+        _tell_networks(obj, cluster, server)
         waits = tuple(machine_waits(obj, cluster, machine))
         if waits and server is None:
             waits = machine_lacks(self._kube, self._clouds, obj, cluster) or waits
@@ -176,6 +180,14 @@ class MachineLife(Life[OpenStackMachine]):
         except CloudError:
             return None  # the server's life tells what is wrong with the cloud
         return record.zone if isinstance(record, Server) else None
+
+
+def _tell_networks(obj: OpenStackMachine, cluster: OpenStackCluster, server: OpenStackServer | None) -> None:
+    """Tells of a machine that names networks of its cluster whether they were there for its server to be made."""
+    if not names_networks(obj):
+        conditions.unmark(obj, NETWORK_READY)
+        return
+    tell_plan(obj, NETWORK_READY, Plan(waits=() if server else tuple(network_waits(obj, cluster))))
 
 
 def watches(kube: Kube) -> tuple[Watch, ...]:

@@ -159,6 +159,7 @@ def neutron(site: Site) -> Ini:
             "core_plugin": "ml2",
             "service_plugins": ",".join(neutron_plugins(site.options)),
             "auth_strategy": "keystone",
+            "dns_domain": "lab.test.",  # with the default Neutron drops the names of ports
             "transport_url": "fake://",
             "notify_nova_on_port_status_changes": True,
             "notify_nova_on_port_data_changes": True,

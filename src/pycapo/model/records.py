@@ -120,6 +120,12 @@ class AddressPair(msgspec.Struct, frozen=True):
     mac_address: str | None = None
 
 
+class Assignment(msgspec.Struct, frozen=True):
+    """What an address of a port is called."""
+
+    fqdn: str
+
+
 class Port(Record, frozen=True, kw_only=True):
     """A Neutron port. `leaving` is ours: Nova was asked to unplug it a moment ago, and no list has shown yet that it did."""
 
@@ -138,6 +144,8 @@ class Port(Record, frozen=True, kw_only=True):
     profile: Mapping[str, Any] | None = msgspec.field(name="binding:profile", default=None)
     trunk_details: Mapping[str, Any] | None = None
     qos_policy_id: str | None = None
+    dns_name: str | None = None
+    dns_assignment: tuple[Assignment, ...] = ()
     leaving: bool = False
 
 

@@ -20,6 +20,9 @@ from pycapo.model.marks import OWNER_ANNOTATION
 from pycapo.model.steps import Wait
 from pycapo.plan.references import INSTANCE_READY
 
+NETWORK_READY = "NetworkReady"
+"""Condition of a machine that names networks of its cluster: they are there."""
+
 SERVER_FINALIZER = "openstackserver.infrastructure.cluster.x-k8s.io"
 MACHINE_FINALIZER = "openstackmachine.infrastructure.cluster.x-k8s.io"
 
@@ -135,6 +138,11 @@ def machine_waits(machine: OpenStackMachine, cluster: OpenStackCluster, capi_mac
         message = f"Machine {capi_machine.metadata.name} has no bootstrap data yet"
         yield _wait("WaitingForBootstrapData", message, path="spec.bootstrap.dataSecretName")
     yield from network_waits(machine, cluster)
+
+
+def names_networks(machine: OpenStackMachine) -> bool:
+    """Whether a port of a machine names a network of the cluster."""
+    return any(_named_entries(machine))
 
 
 def network_waits(machine: OpenStackMachine, cluster: OpenStackCluster) -> Iterator[Wait]:

@@ -65,7 +65,8 @@ def _plan(asked: Asked, seen: Seen, way: Way | None, index: int) -> Named:
         chosen = choose_one(found, path=where, kind=Kind.NETWORK, wanted=told, condition=CONDITION)
         if isinstance(chosen, Wait):
             return Named(wanted.name, Plan(waits=(chosen,)))
-        return Named(wanted.name, Plan(), chosen)
+        there = tuple(item for item in seen.found.get(f"{where}.subnets", ()) if isinstance(item, Subnet))
+        return Named(wanted.name, Plan(), chosen, tuple(sorted(there, key=lambda it: it.id)))
     message = "a network for each machine: this version does not act on it yet"
     return Named(wanted.name, Plan(waits=(_wait("NotYetSupported", message, f"{path}.perMachine", after=None),)))
 

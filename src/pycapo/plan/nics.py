@@ -30,6 +30,7 @@ from pycapo.plan.entries import Entry, port_path, port_role
 from pycapo.plan.fixed_addresses import resolve_server, subnets_wanted
 from pycapo.plan.plugging import BUSY_AGAIN, NIC, TROUBLE_AGAIN, UNPLUGGED_AGAIN, plug, takes_ports, unplug
 from pycapo.plan.port_body import port_body
+from pycapo.plan.port_names import name_port
 from pycapo.plan.port_repair import repair_port
 from pycapo.plan.ports import contradictions, wire
 from pycapo.plan.references import Resolved, Wanted, wanted
@@ -183,7 +184,8 @@ def _nic(entry: Entry, asking: OpenStackServer, seen: Seen, *, resolved: Resolve
     body = port_body(asking, entry, seen=seen, resolved=resolved)
     made: tuple[Step, ...] = (_make(entry, body, seen),) if port is None else ()
     mended = tuple(repair_port(entry, port, body, seen=seen)) if port else ()
-    return Plan(steps=(*made, *mended)) + _plugged(entry, seen, record)
+    named = name_port(entry, seen, record) if record else Plan()
+    return Plan(steps=(*made, *mended)) + _plugged(entry, seen, record) + named
 
 
 def _make(entry: Entry, body: dict[str, Any], seen: Seen) -> Create:

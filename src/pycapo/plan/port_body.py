@@ -7,7 +7,7 @@ Rule: what an entry does not say is left to Neutron.
 from collections.abc import Mapping
 from typing import Any
 
-from pycapo.api.ports import PortBody
+from pycapo.api.ports import PortBody, PortOpts
 from pycapo.api.v1alpha1 import OpenStackServer, OpenStackServerSpec
 from pycapo.model.records import Subnet
 from pycapo.model.seen import Seen
@@ -24,7 +24,6 @@ _PASSED = {
     "vnic_type": "binding:vnic_type",
     "enable_port_security": "port_security_enabled",
     "propagate_uplink_status": "propagate_uplink_status",
-    "dns_name": "dns_name",
     "hints": "hints",
 }
 """Fields that go to Neutron as they are, by the name that Neutron gives them."""
@@ -51,6 +50,8 @@ def port_body(server: OpenStackServer, entry: Entry, *, seen: Seen, resolved: Re
     if secured and groups is not None and (groups or GROUP_EXTENSION in seen.extensions):
         body["security_groups"] = groups
     passed = {wire: value for field, wire in _PASSED.items() if (value := getattr(port, field)) is not None}
+    if port.dns_name and not isinstance(port, PortOpts):
+        passed["dns_name"] = port.dns_name  # a port that Nova takes is named afterwards (plan.port_names)
     extra = {it.key: it.json if it.value is None else it.value for it in port.value_specs or ()}
     return {**body, **passed, **_profile(port, seen), **extra}
 

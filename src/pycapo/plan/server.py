@@ -23,6 +23,7 @@ from pycapo.plan.existing_ports import claim_ports, existing_waits, give_back
 from pycapo.plan.fixed_addresses import LOOK_AGAIN, PASSING, differing, resolve_server
 from pycapo.plan.plugging import repair_ports
 from pycapo.plan.port_floating_ips import floating_ips, leave_floating_ips
+from pycapo.plan.port_names import name_ports
 from pycapo.plan.port_repair import TAG_EXTENSION, repair_pairs, retag
 from pycapo.plan.ports import create_ports, create_trunks, missing_ports, port_waits
 from pycapo.plan.references import INSTANCE_READY, Resolved
@@ -83,6 +84,7 @@ def _keep(server: OpenStackServer, seen: Seen, record: Server) -> Plan:
     told = (*state_waits(record), *differing(server, seen))
     repairs = (*retag(server, seen), *repair_pairs(server, seen), *join_subports(server, seen))
     plan = Plan(steps=repairs, waits=told) + (Plan() if record.status in GONE else repair_ports(server, seen, record))
+    plan += name_ports(server, seen, record)
     return plan if plan.waits or missing_ports(server, seen) else plan + floating_ips(server, seen)
 
 

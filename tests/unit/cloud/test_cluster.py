@@ -45,6 +45,21 @@ def test_interfaces_of_our_router_stand_beside() -> None:
     assert len(seen.beside[Kind.ROUTER_INTERFACE]) == 1
 
 
+def test_the_subnets_of_a_named_network_are_asked_for_only_if_the_project_does_not_have_them() -> None:
+    cloud = a_memory_cloud()
+    (network,) = cloud.create(Kind.NETWORK, [{"name": "dc"}], marks=[None])
+    (subnet,) = cloud.create(Kind.SUBNET, [{"network_id": network.id, "cidr": "10.9.0.0/24"}], marks=[None])
+    named = [{"name": "storage", "network": {"filter": {"name": "dc"}}}]
+
+    seen = look(cloud, networks=named)
+    other = cloud.restarted(project_id="another")
+    again = look(other, networks=named)
+
+    assert {it.id for it in seen.found["spec.networks[0].network.subnets"]} == {subnet.id}
+    assert {it.id for it in again.found["spec.networks[0].network.subnets"]} == {subnet.id}
+    assert (cloud.calls["find", Kind.SUBNET], other.calls["find", Kind.SUBNET]) == (0, 1)
+
+
 def test_a_network_that_exists_brings_its_subnets() -> None:
     cloud = a_memory_cloud()
     (network,) = cloud.create(Kind.NETWORK, [{"name": "dc"}], marks=[None])

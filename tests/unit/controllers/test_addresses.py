@@ -8,6 +8,7 @@ import pytest
 
 from machine_stage import Stage
 from pycapo.api.ports import AddressRange, FixedIP, PortOpts
+from pycapo.api.references import NetworkParam
 from pycapo.cloud.errors import AddressTaken
 from pycapo.controllers.server import ServerLife
 from pycapo.kube.life import Again, turn
@@ -49,6 +50,26 @@ def test_an_address_without_a_network_is_one_of_the_cluster_network() -> None:
 
     assert addresses(stage, "worker-0") == ["10.6.0.77"]
     assert stage.told(stage.machine("worker-0"), "Ready")[0] == "True"
+
+
+@pytest.mark.parametrize("names", [("a", "z"), ("z", "a")])
+@pytest.mark.parametrize("default_route", [0, 1, 2])
+def test_the_first_nic_comes_first_whatever_networks_are_called_and_wherever_the_default_route_leaves(
+    names: tuple[str, str], default_route: int
+) -> None:
+    stage = Stage()
+    ports = [an_address("10.6.0.77")]
+    for number, name in enumerate(names):
+        (network,) = stage.cloud.create(Kind.NETWORK, [{"name": name}], marks=[None])
+        subnet = {"network_id": network.id, "cidr": f"10.{9 - number}.0.0/24"}
+        stage.cloud.create(Kind.SUBNET, [subnet], marks=[None])
+        ports.append(PortOpts(network=NetworkParam(id=network.id)))
+    ports[default_route].default_route = True
+    stage.add("worker-0", *ports)
+    stage.settle()
+
+    assert [it.rpartition(".")[0] for it in addresses(stage, "worker-0")] == ["10.6.0", "10.9.0", "10.8.0"]
+    assert addresses(stage, "worker-0")[0] == "10.6.0.77"
 
 
 def test_an_address_outside_is_told_on_the_machine_and_nothing_is_made() -> None:

@@ -91,9 +91,12 @@ def test_a_machine_waits_for_a_network_that_the_cluster_does_not_name_yet_and_go
     stage.add("worker-0", PortOpts(), PortOpts(cluster_network="traffic"))
     stage.settle()
     before = stage.told(stage.machine("worker-0"), "InstanceReady")
+    assert stage.told(stage.machine("worker-0"), "NetworkReady") == before
 
     change(stage, TRAFFIC)
     stage.settle()
+
+    assert stage.told(stage.machine("worker-0"), "NetworkReady")[0] == "True"
 
     assert before[:2] == ("False", "WaitingForNetwork")
     assert 'spec.ports[1].clusterNetwork: no network "traffic" in spec.networks' in before[2]
@@ -180,6 +183,10 @@ def test_a_network_that_exists_is_used_and_never_changed() -> None:
     stage.add("worker-0", PortOpts(), PortOpts(cluster_network="storage"))
     stage.settle()
     used = len(ports_on(stage, theirs.id))
+    status = cluster_of(stage).status
+    assert status is not None
+    (shown,) = status.networks or ()
+    assert [it.cidr for it in shown.subnets or ()] == ["10.20.0.0/24"]
     change(stage)
     stage.settle()
 

@@ -64,7 +64,6 @@ def test_an_ordinary_port_has_name_description_and_network_and_leaves_the_rest_t
         ({"vnic_type": "direct"}, {"binding:vnic_type": "direct"}),
         ({"enable_port_security": False}, {"port_security_enabled": False}),
         ({"propagate_uplink_status": True}, {"propagate_uplink_status": True}),
-        ({"dns_name": "www"}, {"dns_name": "www"}),
         ({"hints": {"openvswitch": {}}}, {"hints": {"openvswitch": {}}}),
         ({"qos_policy": QosPolicyParam(id="q1")}, {"qos_policy_id": "q1"}),
         ({"tags": ["x", "x"]}, {"tags": ["x"]}),
