@@ -6,7 +6,8 @@
                          └── router 3 (floating IP 3) ── network 3 ── filter ── ens5 ┘
 
 The filter is port security: a frame may carry only the MAC and the addresses of its port. With `shared`, router 1 is the router
-of all networks. Floating IPs are DNAT and SNAT in the routers; IPv6 is routed, without NAT.
+of all networks. Floating IPs are DNAT and SNAT in the routers; IPv6 is routed, without NAT. With `lease`, routers answer DHCP
+with the address of the port that asks, as Neutron's agents do.
 """
 
 import itertools
@@ -25,6 +26,8 @@ from pathlib import Path
 CLIENT = "198.51.100.7"
 EXTERNAL = "203.0.113"
 PORT, NODE_PORT = 22, 30080
+RENEWAL = 8
+"""Seconds until a client asks for its lease again."""
 GUEST_SCRIPT = Path(__file__).parents[1] / "src/pycapo/plan/guest/nic-routes.sh"
 _SPACES = "out", "sw", "vm", "pod"
 _NUMBERS = itertools.count()
@@ -78,8 +81,8 @@ def floating_ip(number: int) -> str:
 
 
 def address6(number: int, subnet: int | None = None) -> str:
-    """The IPv6 address of the port with a number."""
-    return f"2001:db8:{subnet or number}::{10 + number}"
+    """The IPv6 address of the port with a number: the one that its MAC makes, so that it is the same however it is given."""
+    return f"2001:db8:{subnet or number}:0:f816:3eff:fe00:{number:x}"
 
 
 def address4(number: int, subnet: int | None = None) -> str:
@@ -172,9 +175,8 @@ class NeutronLike:
         network = subnet or number
         router = 1 if self.shared or network > 3 else network
         tap, fixed, floating = f"tap{number}", address4(number, subnet), floating_ip(number)
-        self._veth("vm", nic(number), "sw", tap)
+        self._wire(number, tap)
         self.ip("sw", f"link set {tap} master br{network}")
-        self.ip("vm", f"link set {nic(number)} down", f"link set {nic(number)} address {mac(number)}")
         self.run("sw", "nft", "-f", "-", given=_filter(tap, number, fixed, address6(number, subnet)))
         self.ip(f"r{router}", f"addr replace {floating}/32 dev qg")
         self.run(
@@ -203,6 +205,32 @@ class NeutronLike:
                 f"route append default via 10.0.{network}.1 dev {name} metric {metric}",
                 f"route append default via 2001:db8:{network}::1 dev {name} metric {metric}",
             )
+
+    def lease(self, number: int, *, slaac: bool = False, mtu: int = 1400) -> None:
+        """Have the router of a network give the port of the same number its addresses; leases are renewed every few seconds."""
+        known = f"{mac(number)},{address4(number)}" + ("" if slaac else f",[{address6(number)}]")
+        self.start(
+            f"r{1 if self.shared or number > 3 else number}",
+            *("dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--port=0", "--user=root", "--pid-file="),
+            *("--bind-interfaces", f"--interface=qr{number}", "--except-interface=lo", "--no-ping", "--log-dhcp"),
+            *("--dhcp-authoritative", f"--dhcp-leasefile={self.place}/leases-{number}", f"--dhcp-host={known}"),
+            f"--log-facility={self._leases(number)}",
+            f"--dhcp-range=10.0.{number}.0,static,255.255.255.0,120",
+            f"--dhcp-option=option:router,10.0.{number}.1",
+            f"--dhcp-option=option:classless-static-route,169.254.169.254/32,10.0.{number}.2,0.0.0.0/0,10.0.{number}.1",
+            f"--dhcp-option=option:mtu,{mtu}",
+            f"--dhcp-option=option:T1,{RENEWAL}",
+            *("--enable-ra", f"--ra-param=qr{number},mtu:{mtu},4,1800"),
+            f"--dhcp-range=2001:db8:{number}::,{'slaac,64' if slaac else 'static,64,120'}",
+        )
+
+    def leased(self, number: int) -> int:
+        """How often the port of a number was given its IPv4 address."""
+        log = self._leases(number)
+        return log.read_text().count(f"DHCPACK(qr{number}) {address4(number)} ") if log.exists() else 0
+
+    def _leases(self, number: int) -> Path:
+        return self.place / f"dhcp-{number}.log"
 
     def rp_filter(self, value: int) -> None:
         """What the guest's distribution sets."""
@@ -239,12 +267,15 @@ class NeutronLike:
     def _name(self, space: str) -> str:
         return f"{self._prefix}-{space}"
 
-    def _veth(self, space: str, name: str, other_space: str, other: str) -> None:
-        one, two = self._name(space), self._name(other_space)
-        line = ["ip", "link", "add", name, "netns", one, "type", "veth", "peer", "name", other, "netns", two]
+    def _veth(self, space: str, name: str, other_space: str, other: str, *, address: str = "") -> None:
+        """A cable between two namespaces; an end with an address is down, as a NIC that somebody is still to configure."""
+        given = ("address", address) if address else ()
+        near, far = ("netns", self._name(space)), ("netns", self._name(other_space))
+        line = ["ip", "link", "add", name, *given, *near, "type", "veth", "peer", "name", other, *far]
         subprocess.run(line, check=True, capture_output=True)
-        for where, link in ((space, name), (other_space, other)):
-            self.ip(where, f"link set {link} up")
+        self.ip(other_space, f"link set {other} up")
+        if not address:
+            self.ip(space, f"link set {name} up")
 
     def _build(self) -> None:
         for space in self._spaces:
@@ -264,6 +295,14 @@ class NeutronLike:
         for number in (1, 2, 3):
             self.network(number)
             self.plug(number)
+        self._guest()
+
+    def _wire(self, number: int, tap: str) -> None:
+        """The NIC of a port in the guest, and the compute host's end of it."""
+        self._veth("vm", nic(number), "sw", tap, address=mac(number))
+
+    def _guest(self) -> None:
+        """Who answers in the guest."""
         self.serve("vm", "::", PORT)
 
     def _router(self, number: int) -> None:
@@ -288,7 +327,7 @@ def _filter(tap: str, number: int, fixed: str, fixed6: str) -> str:
         table bridge security {{
           chain {tap} {{
             ether saddr != {mac(number)} counter drop
-            ip saddr != {fixed} counter drop
+            ip saddr != {{ 0.0.0.0, {fixed} }} counter drop
             arp saddr ip != {{ 0.0.0.0, {fixed} }} counter drop
             ip6 saddr != {{ ::, fe80::/10, {fixed6} }} counter drop
           }}

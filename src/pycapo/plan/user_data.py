@@ -15,6 +15,7 @@ import hashlib
 import io
 import json
 import zlib
+from collections.abc import Iterator
 from email.generator import BytesGenerator
 from email.message import Message
 from email.mime.multipart import MIMEMultipart
@@ -74,6 +75,8 @@ def boothook(facts: str) -> str:
         "facts": facts,
         "service": guest_file("pycapo-nic-routes.service"),
         "network": guest_file("zzz-pycapo-hotplug.network"),
+        "networkd": guest_file("networkd.conf"),
+        "network-manager": guest_file("network-manager.conf"),
     }
     text = guest_file("boothook.sh")
     for name, part in parts.items():
@@ -151,7 +154,7 @@ def _with_files(content: bytes, facts: str) -> bytes:
     old = document["ignition"]["version"].startswith("2.")
     files = document.setdefault("storage", {}).setdefault("files", [])
     files += [_file("/opt/pycapo/nic-routes", guest_file("nic-routes.sh"), mode=0o755, old=old)]
-    files += [_file("/etc/pycapo/nic-routes.facts", facts, mode=0o644, old=old)]
+    files += [_file(path, text, mode=0o644, old=old) for path, text in _settings(facts)]
     unit = {
         "name": "pycapo-nic-routes.service",
         "enabled": True,
@@ -159,6 +162,13 @@ def _with_files(content: bytes, facts: str) -> bytes:
     }
     document.setdefault("systemd", {}).setdefault("units", []).append(unit)
     return json.dumps(document, separators=(",", ":")).encode()
+
+
+def _settings(facts: str) -> Iterator[tuple[str, str]]:
+    """Files by path; those of a network manager that an image does not have are of no effect."""
+    yield "/etc/pycapo/nic-routes.facts", facts
+    yield "/etc/systemd/networkd.conf.d/pycapo.conf", guest_file("networkd.conf")
+    yield "/etc/NetworkManager/conf.d/pycapo.conf", guest_file("network-manager.conf")
 
 
 def _file(path: str, text: str, *, mode: int, old: bool) -> Document:

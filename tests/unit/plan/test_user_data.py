@@ -120,6 +120,8 @@ def test_an_ignition_document_gets_files_and_a_unit_and_keeps_the_rest(document:
     after = json.loads(whole)
     assert files(whole)["/etc/pycapo/nic-routes.facts"] == FACTS
     assert files(whole)["/opt/pycapo/nic-routes"] == guest_file("nic-routes.sh")
+    assert files(whole)["/etc/systemd/networkd.conf.d/pycapo.conf"] == guest_file("networkd.conf")
+    assert files(whole)["/etc/NetworkManager/conf.d/pycapo.conf"] == guest_file("network-manager.conf")
     added = after["storage"]["files"][-1]
     assert placed.items() <= added.items()
     assert after["systemd"]["units"].pop() == {
@@ -127,7 +129,7 @@ def test_an_ignition_document_gets_files_and_a_unit_and_keeps_the_rest(document:
         "enabled": True,
         "contents": guest_file("pycapo-nic-routes.service"),
     }
-    after["storage"]["files"] = after["storage"]["files"][:-2]
+    after["storage"]["files"] = after["storage"]["files"][:-4]
     empty = {"storage": {"files": []}, "systemd": {"units": []}}
     assert after == {**empty, **document}
 

@@ -22,6 +22,16 @@ if systemctl is-enabled -q systemd-networkd 2>/dev/null; then
   cat >/etc/systemd/network/zzz-pycapo-hotplug.network <<'END OF network'
 @network@
 END OF network
+  mkdir -p /etc/systemd/networkd.conf.d
+  cat >/etc/systemd/networkd.conf.d/pycapo.conf <<'END OF networkd'
+@networkd@
+END OF networkd
+fi
+if systemctl is-enabled -q NetworkManager 2>/dev/null; then
+  mkdir -p /etc/NetworkManager/conf.d
+  cat >/etc/NetworkManager/conf.d/pycapo.conf <<'END OF network-manager'
+@network-manager@
+END OF network-manager
 fi
 systemctl daemon-reload
 systemctl enable -q pycapo-nic-routes.service

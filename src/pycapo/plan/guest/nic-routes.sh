@@ -33,7 +33,8 @@ is_nic() { # NAME
 
 nics() { # NAME MAC TABLE of each NIC
   for path in /sys/class/net/*; do
-    ! is_nic "${path##*/}" || echo "${path##*/} $(cat "$path/address") $((BASE + $(cat "$path/ifindex")))"
+    is_nic "${path##*/}" && index=$(cat "$path/ifindex" 2>/dev/null) || continue # or it goes while we look
+    echo "${path##*/} $(cat "$path/address" 2>/dev/null) $((BASE + index))"
   done
 }
 
@@ -57,13 +58,33 @@ routes() { # FAMILY TABLE NAME: routes as "DESTINATION [via GATEWAY] [onlink]", 
       print line }'
 }
 
-gateway() { # FAMILY NAME MAC: the fact, else what DHCP or a router told: the best default route of the NIC
+gateway() { # FAMILY NAME MAC ADDRESSES: the fact, else what DHCP or a router told: the best default route of the NIC, its lease
   found=$(facts "$1" "$3" | awk '$3 != "-" {print $3; exit}')
-  for table in main all; do
-    [ -n "$found" ] || found=$(ip -"$1" route show table $table default dev "$2" 2>/dev/null |
-      awk '{for (i = 1; i < NF; i++) if ($i == "via" && $(i + 1) != "inet6") {print $(i + 1); exit}}')
-  done
+  [ -n "$found" ] || found=$(default_route "$1" "$2" main)
+  [ -n "$found" ] || [ "$1" = 6 ] || found=$(leased "$2" "$4")
+  [ -n "$found" ] || found=$(default_route "$1" "$2" all)
   [ -z "$found" ] || echo "$found"
+}
+
+default_route() { # FAMILY NAME TABLE: the best gateway by the NIC; IPv6 shows those of one metric as hops of one route
+  ip -"$1" route show table "$3" default 2>/dev/null | awk -v name="$2" '
+    { via = ""
+      for (i = 1; i < NF; i++) {
+        if ($i == "via" && $(i + 1) != "inet6") via = $(i + 1)
+        if ($i == "dev" && $(i + 1) == name && via != "") {print via; exit}
+      } }'
+}
+
+leased() { # NAME ADDRESSES: the router of dhclient's newest lease: of default routes with one metric main takes only the first
+  cat /run/dhclient*.lease* /var/lib/dhcp/dhclient*.lease* /var/lib/dhclient/*.lease* 2>/dev/null |
+    awk -v name="$1" -v own=" $(echo "$2" | tr '\n' ' ')" '
+      {gsub(/[",;]/, "")}
+      $1 ~ /^lease/ {nic = address = router = ""}
+      $1 == "interface" {nic = $2}
+      $1 == "fixed-address" {address = $2}
+      $1 == "option" && $2 == "routers" {router = $3}
+      $1 == "}" && nic == name && index(own, " " address " ") {found = router}
+      END {if (found != "") print found}'
 }
 
 first_nic() { # FAMILY: the first NIC of the facts that is there, else the one of main's default route
@@ -112,8 +133,10 @@ wanted_rules() { # of $family; fills the tables on its way
   first=$(first_nic "$family"); last=
   nics >"$RUN/nics"
   while read -r name mac table; do
-    own=$(addresses "$family" "$name"); gateway=$(gateway "$family" "$name" "$mac")
+    own=$(addresses "$family" "$name")
     [ -n "$own" ] || continue
+    : >"$RUN/had-$table"
+    gateway=$(gateway "$family" "$name" "$mac" "$own")
     fill_table >&2
     [ -n "$gateway" ] || continue # its own subnet is in main, and there is no other way through it
     for address in $own; do echo "$((BASE + 200)) from $address lookup $table"; done
@@ -225,9 +248,9 @@ locked() { # COMMAND...
   if command -v flock >/dev/null; then (flock 9; "$@" 9>&-) 9>"$RUN/lock"; else "$@"; fi
 }
 
-lonely() { # NICs without any address, although somebody should have given them one
-  nics | while read -r name mac _; do
-    ip -o addr show dev "$name" scope global | grep -q . || echo "$name $mac"
+lonely() { # NICs that nobody gave an address; those that lost one were taken down by whoever cares for them
+  nics | while read -r name mac table; do
+    [ -e "$RUN/had-$table" ] || ip -o addr show dev "$name" scope global | grep -q . || echo "$name $mac"
   done
 }
 
@@ -238,10 +261,25 @@ configure() { # NAME MAC: the addresses of the facts, else DHCP, unless a networ
   { facts 4 "$2"; facts 6 "$2"; } | while read -r _ address _; do ip addr replace "$address" dev "$1"; done
   ! { facts 4 "$2"; facts 6 "$2"; } | grep -q . || return 0
   active systemd-networkd || active NetworkManager && return
-  if command -v dhclient >/dev/null; then dhclient -nw "$1"
+  mkdir "$RUN/asked-$(cat "/sys/class/net/$1/ifindex")" 2>/dev/null || return 0 # it is asked for already
+  if command -v dhclient >/dev/null; then
+    ask 4 "$1"
+    ! lacks6 "$1" || ask 6 "$1"
   elif command -v dhcpcd >/dev/null; then dhcpcd -b "$1"
   elif command -v udhcpc >/dev/null; then udhcpc -b -i "$1"
   fi >/dev/null 2>&1
+}
+
+ask() { # FAMILY NAME: a dhclient that is not in the way of others; its files are where AppArmor lets them be
+  dhclient "-$1" -nw -pf "/run/dhclient$1-$2.pid" -lf "/run/dhclient$1-$2.leases" "$2"
+}
+
+lacks6() { # NAME: whether the NIC's network has an IPv6 router, and no address came from what that tells
+  for _ in 1 2 3 4 5 6; do
+    [ -z "$(default_route 6 "$1" main)" ] || break
+    sleep 1
+  done
+  [ -n "$(default_route 6 "$1" main)" ] && [ -z "$(ip -6 -o addr show dev "$1" scope global)" ]
 }
 
 catch_up() { # a little after the first of several events; NICs that stay without an address are configured
