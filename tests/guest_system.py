@@ -90,11 +90,14 @@ _START_NETWORKD = (
     f"{_BUS} {_NETWORKD}"
 )
 _NETWORK_MANAGER = _daemon("NetworkManager --no-daemon")
-_RECONFIGURE = "networkctl reload; networkctl reconfigure ens4 ens5"
+_RELOAD = "networkctl reload"
 _IFUP = "ifup -a --read-environment </dev/null >>/var/log/manager 2>&1"
 
-NETPLAN = Manager("netplan", "systemd-networkd", _START_NETWORKD, _END + _NETWORKD, _RECONFIGURE)
-NETWORKD = Manager("networkd", "systemd-networkd", _START_NETWORKD, _END + _NETWORKD, _RECONFIGURE)
+_NETPLAN_RELOAD = f"{_RELOAD}; networkctl reconfigure ens4 ens5"
+
+NETPLAN = Manager("netplan", "systemd-networkd", _START_NETWORKD, _END + _NETWORKD, _NETPLAN_RELOAD)
+# Never `reconfigure` here: networkd 252 fails now and then at what cloud-init writes for it (a static default route beside DHCP).
+NETWORKD = Manager("networkd", "systemd-networkd", _START_NETWORKD, _END + _NETWORKD, _RELOAD)
 IFUPDOWN = Manager(
     "eni",
     "networking",
