@@ -37,10 +37,11 @@ def up(  # noqa: PLR0913 - to typer a flag is a parameter
     small_quotas: Annotated[bool, typer.Option("--small-quotas", help="A cluster does not fit the quota.")] = False,
     without_openstack: Annotated[bool, typer.Option("--without-openstack", help="Start no OpenStack.")] = False,
     without_controller: Annotated[bool, typer.Option("--without-controller", help="Do not run pycapo.")] = False,
+    ipam: Annotated[bool, typer.Option("--ipam", help="Also run Cluster API's in-cluster IPAM provider.")] = False,
 ) -> None:
     """Bring a lab up: build what is missing, start what does not run, end when all of it is ready."""
     cloud = CloudOptions(trunk=not without_trunk, octavia=not without_octavia, small_quotas=small_quotas)
-    options = life.Options(None if without_openstack else cloud, not without_controller)
+    options = life.Options(None if without_openstack else cloud, not without_controller, ipam)
     try:
         with interruptible(), Progress() as progress:
             life.up(open_lab(name), options, components(), progress=progress)

@@ -21,10 +21,22 @@ import yaml
 from pycapo.lab.command import run
 from pycapo.lab.go_toolchain import Go, find_go
 from pycapo.lab.places import Lab, LabError, cache, locked
-from pycapo.lab.programs import CLUSTER_API, ETCD, KUBERNETES, MANAGERS, PROGRAMS, ROOT, VARIABLES, Program, digest
+from pycapo.lab.programs import (
+    CLUSTER_API,
+    ETCD,
+    IN_CLUSTER_IPAM,
+    KUBERNETES,
+    MANAGERS,
+    PROGRAMS,
+    ROOT,
+    VARIABLES,
+    Manager,
+    Program,
+    digest,
+)
 from pycapo.lab.progress import Progress
+from pycapo.lab.sources import fit
 
-CLUSTER_API_MODULE = "sigs.k8s.io/cluster-api"
 INVENTORY = "clusterctl.json"
 # How to ask a program that somebody else installed for its version, and the one that is wanted.
 _ASK = {
@@ -81,16 +93,6 @@ def build(progress: Progress) -> Built:
         return Built(programs, _manifests())
 
 
-def loopback_only(source: str) -> str:
-    """Return a manager's main.go with its webhook server bound to 127.0.0.1, for which it has no flag."""
-    options = "webhook.Options{"
-    if source.count(options) != 1:
-        raise LabError(
-            f"main.go of a Cluster API manager: {options} expected once, found {source.count(options)} times"
-        )
-    return source.replace(options, f'{options}\n\t\t\t\tHost: "127.0.0.1",')
-
-
 def prune() -> None:
     """Delete Go's caches below our own cache; a later version builds from nothing again."""
     for name in ("gocache", "gomod", "build"):
@@ -127,17 +129,14 @@ def _module_root(go: Go) -> Path:
     """Return a writable copy of the Go module, which also holds the main packages of Cluster API's managers."""
     folder = cache() / "build" / digest(*ROOT.rglob("*"))
     shutil.copytree(ROOT, folder, dirs_exist_ok=True)
-    for manager in MANAGERS:
-        source = _cluster_api(go, folder) / manager.source / "main.go"
-        target = folder / manager.name / "main.go"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(loopback_only(source.read_text()))
+    for manager in (*MANAGERS, IN_CLUSTER_IPAM):
+        fit(manager, _unpacked(go, folder, manager), folder / manager.name)
     return folder
 
 
-def _cluster_api(go: Go, folder: Path) -> Path:
-    """Return the unpacked module of Cluster API: sources and manifests."""
-    answer = go.run("mod", "download", "-json", f"{CLUSTER_API_MODULE}@{CLUSTER_API}", folder=folder)
+def _unpacked(go: Go, folder: Path, manager: Manager) -> Path:
+    """Return the unpacked module of a manager: sources and manifests."""
+    answer = go.run("mod", "download", "-json", f"{manager.module}@{manager.version}", folder=folder)
     return Path(json.loads(answer)["Dir"])
 
 
@@ -150,17 +149,17 @@ def _named(name: str) -> Program:
 
 
 def _render(go: Go, folder: Path, progress: Progress) -> None:
-    """Render Cluster API's manifests once, as JSON, which loads far quicker than YAML."""
+    """Render the managers' manifests once, as JSON, which loads far quicker than YAML."""
     target = _manifests()
     if target.exists():
         return
     kubectl = find(_named("kubectl"))
     with progress.step("render the manifests of Cluster API"):
-        module = _cluster_api(go, folder)
+        modules = {manager: _unpacked(go, folder, manager) for manager in (*MANAGERS, IN_CLUSTER_IPAM)}
         target.parent.mkdir(parents=True, exist_ok=True)
         partial = Path(tempfile.mkdtemp(dir=target.parent, prefix=".manifests."))
-        sources = {manager.manifests: module / manager.source / "config/default" for manager in MANAGERS}
-        for name, source in {**sources, INVENTORY: module / "cmd/clusterctl/config/crd"}.items():
+        sources = {it.manifests: module / it.source / "config/default" for it, module in modules.items()}
+        for name, source in {**sources, INVENTORY: modules[MANAGERS[0]] / "cmd/clusterctl/config/crd"}.items():
             command = [str(kubectl), "kustomize", str(source)]
             rendered = run(command)
             if rendered.returncode:

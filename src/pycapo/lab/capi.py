@@ -38,11 +38,15 @@ def install_capi(lab: Lab, built: Built, progress: Progress) -> None:
     with progress.step("install Cluster API's definitions, roles and webhooks"):
         objects = json.loads((built.manifests / INVENTORY).read_text())
         for manager in MANAGERS:
-            manifests = json.loads((built.manifests / manager.manifests).read_text())
-            port = lab.ports[f"{manager.ports}_webhook"]
-            objects += on_loopback(manifests, port=port, authority=authority(lab))
+            objects += objects_of(lab, built, manager)
         objects += [inventory(manager) for manager in MANAGERS]
         install(lab, api, objects, mark="capi")
+
+
+def objects_of(lab: Lab, built: Built, manager: Manager) -> list[dict[str, Any]]:
+    """Return the objects that a manager is installed with, fitted to the lab."""
+    manifests = json.loads((built.manifests / manager.manifests).read_text())
+    return on_loopback(manifests, port=lab.ports[f"{manager.ports}_webhook"], authority=authority(lab))
 
 
 def install(lab: Lab, api: KubeAPI, objects: Sequence[dict[str, Any]], *, mark: str) -> None:
@@ -63,21 +67,30 @@ def install(lab: Lab, api: KubeAPI, objects: Sequence[dict[str, Any]], *, mark: 
 
 def start_managers(lab: Lab, built: Built) -> None:
     """Start the managers that do not run, each with a kubeconfig of its own."""
-    api = KubeAPI(lab)
     for manager in MANAGERS:
-        if process.alive(lab, manager.name):
-            continue
-        config = lab.conf(f"{manager.name}.kubeconfig")
-        write(config, api.account_kubeconfig(manager.namespace, manager.account))
-        identity = {"POD_NAMESPACE": manager.namespace, "POD_NAME": manager.name, "POD_UID": "0"}
-        process.start(lab, manager.name, _command(lab, built, manager), env=identity)
+        start_manager(lab, built, manager)
+
+
+def start_manager(lab: Lab, built: Built, manager: Manager) -> None:
+    """Start one manager unless it runs."""
+    if process.alive(lab, manager.name):
+        return
+    config = lab.conf(f"{manager.name}.kubeconfig")
+    write(config, KubeAPI(lab).account_kubeconfig(manager.namespace, manager.account))
+    identity = {"POD_NAMESPACE": manager.namespace, "POD_NAME": manager.name, "POD_UID": "0"}
+    process.start(lab, manager.name, _command(lab, built, manager), env=identity)
 
 
 def wait_for_managers(lab: Lab) -> None:
     """Return when all managers are ready."""
     for manager in MANAGERS:
-        ready = partial(answers, health(lab, manager))
-        process.wait_until(lab, ready, watching=(manager.name,), seconds=120, what=manager.name)
+        wait_for_manager(lab, manager)
+
+
+def wait_for_manager(lab: Lab, manager: Manager) -> None:
+    """Return when one manager is ready."""
+    ready = partial(answers, health(lab, manager))
+    process.wait_until(lab, ready, watching=(manager.name,), seconds=120, what=manager.name)
 
 
 def health(lab: Lab, manager: Manager) -> str:
@@ -115,7 +128,7 @@ def _command(lab: Lab, built: Built, manager: Manager) -> list[str]:
         f"--kubeconfig={lab.conf(f'{manager.name}.kubeconfig')}",
         f"--webhook-port={ports['webhook']}",
         f"--webhook-cert-dir={lab.pki}",
-        f"--health-addr=127.0.0.1:{ports['health']}",
+        f"{manager.health}=127.0.0.1:{ports['health']}",
         f"--diagnostics-address=127.0.0.1:{ports['diagnostics']}",
         "--leader-elect=false",
         *manager.flags,

@@ -14,13 +14,13 @@ from concurrent.futures import wait as wait_for
 from dataclasses import dataclass
 from functools import partial
 
-from pycapo.lab import capi, management, openstack, process, provider, workload
+from pycapo.lab import capi, ipam, management, openstack, process, provider, workload
 from pycapo.lab.build import build
 from pycapo.lab.cloud_config import CloudOptions
 from pycapo.lab.interruption import interrupted
 from pycapo.lab.kubeapi import KubeAPI
 from pycapo.lab.places import Lab, forget_lab, locked, open_lab
-from pycapo.lab.programs import MANAGERS
+from pycapo.lab.programs import IN_CLUSTER_IPAM, MANAGERS
 from pycapo.lab.progress import Progress
 from pycapo.lab.provider import Manifests
 
@@ -30,10 +30,11 @@ _LAST = ("controllers", "kube-apiserver", "etcd")
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a lab has: its OpenStack (None for none), and whether pycapo's controller runs in it."""
+    """What a lab has: its OpenStack (None for none), and whether pycapo and the in-cluster IPAM provider run in it."""
 
     cloud: CloudOptions | None
     controller: bool = True
+    ipam: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,8 @@ def _management(lab: Lab, options: Options, manifests: Manifests, *, progress: P
         management.wait_for_controllers(lab)
         capi.wait_for_managers(lab)
         workload.wait_for_workload(lab)
+    if options.ipam:
+        ipam.start_ipam(lab, built, progress)
     if options.controller:
         with progress.step("start pycapo"):
             provider.start_provider(lab)
@@ -140,7 +143,7 @@ def _health_urls(lab: Lab) -> dict[str, str]:
         "controllers": management.controllers_health(lab),
         workload.NAME: workload.health(lab),
         provider.NAME: provider.health(lab),
-        **{manager.name: capi.health(lab, manager) for manager in MANAGERS},
+        **{manager.name: capi.health(lab, manager) for manager in (*MANAGERS, IN_CLUSTER_IPAM)},
     }
 
 

@@ -30,6 +30,7 @@ PORT_NAMES = (
     *("keystone", "placement", "glance", "nova", "neutron", "cinder", "octavia", "sql"),
     *(f"spare_{number}" for number in range(10)),
     "workload_health",
+    *(f"in_cluster_ipam_{use}" for use in ("webhook", "health", "diagnostics")),
 )
 # Below 32768: in the ephemeral range an outgoing connection of another process may hold a port when its owner starts.
 FIRST_PORT, PORTS_PER_LAB = 20000, 40

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-KUBERNETES, ETCD, CLUSTER_API = "v1.36.3", "v3.6.16", "v1.14.0"
+KUBERNETES, ETCD, CLUSTER_API, IPAM = "v1.36.3", "v3.6.16", "v1.14.0", "v1.1.0"
+CLUSTER_API_MODULE = "sigs.k8s.io/cluster-api"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +31,20 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class Manager:
-    """One Cluster API manager: its program, manifests in the module, ServiceAccount, port names' stem and flags."""
+    """One manager: its program, folder in its module, ServiceAccount, flags, and the flag of its health address.
+
+    `whole` says that its main package needs more of its module than other modules may import.
+    """
 
     name: str
     source: str
     namespace: str
     account: str
     flags: tuple[str, ...] = ()
+    module: str = CLUSTER_API_MODULE
+    version: str = CLUSTER_API
+    health: str = "--health-addr"
+    whole: bool = False
 
     @property
     def manifests(self) -> str:
@@ -92,12 +100,23 @@ MANAGERS = (
         (_GATES,),
     ),
 )
+IN_CLUSTER_IPAM = Manager(
+    "in-cluster-ipam",
+    "",
+    "capi-ipam-in-cluster-system",
+    "capi-ipam-in-cluster-controller-manager",
+    module=f"{CLUSTER_API_MODULE}-ipam-provider-in-cluster",
+    version=IPAM,
+    health="--health-probe-bind-address",
+    whole=True,
+)
+"""Gives addresses of InClusterIPPools; started only where it is asked for."""
 PROGRAMS = (
     Program("etcd", ETCD, "./etcd"),
     Program("kube-apiserver", KUBERNETES, "k8s.io/kubernetes/cmd/kube-apiserver"),
     Program("kubectl", KUBERNETES, "k8s.io/kubernetes/cmd/kubectl"),
     Program("controllers", KUBERNETES, "./controllers"),
-    *(Program(manager.name, CLUSTER_API, f"./{manager.name}") for manager in MANAGERS),
+    *(Program(manager.name, manager.version, f"./{manager.name}") for manager in (*MANAGERS, IN_CLUSTER_IPAM)),
     Program("clusterctl", CLUSTER_API, "sigs.k8s.io/cluster-api/cmd/clusterctl"),
     Program("workload", CLUSTER_API, "./workload"),
 )

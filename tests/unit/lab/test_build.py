@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from pycapo.lab import build, places, programs
-from pycapo.lab.build import Built, find, loopback_only, missing, place
+from pycapo.lab.build import Built, find, missing, place
 from pycapo.lab.go_toolchain import Go, is_wanted
 from pycapo.lab.places import Lab, LabError
-from pycapo.lab.programs import CLUSTER_API, ETCD, KUBERNETES, PROGRAMS, ROOT
+from pycapo.lab.programs import CLUSTER_API, ETCD, IN_CLUSTER_IPAM, KUBERNETES, PROGRAMS, ROOT
 
 BY_NAME = {program.name: program for program in PROGRAMS}
 
@@ -94,6 +94,13 @@ def test_the_module_requires_the_versions_that_the_lab_says_it_runs(line: str) -
     assert f"\t{line}\n" in (ROOT / "go.mod").read_text()
 
 
+def test_a_manager_of_another_module_has_its_checksum_and_needs_no_requirement() -> None:
+    wanted = f"{IN_CLUSTER_IPAM.module} {IN_CLUSTER_IPAM.version}"
+
+    assert f"{wanted} h1:" in (ROOT / "go.sum").read_text()
+    assert wanted not in (ROOT / "go.mod").read_text()
+
+
 def test_kubernetes_libraries_are_those_of_one_release() -> None:
     libraries = re.findall(r"^\tk8s\.io/\S+ => \S+ (\S+)$", (ROOT / "go.mod").read_text(), re.M)
 
@@ -121,18 +128,6 @@ def test_other_versions_of_modules_build_everything(file: str, tmp_path: Path, m
     (tmp_path / "go" / file).write_text("")
 
     assert not set(before) & {program.key for program in PROGRAMS}
-
-
-def test_a_manager_is_bound_to_loopback() -> None:
-    source = "server := webhook.NewServer(\n\twebhook.Options{\n\t\tPort: port,\n\t})"
-
-    assert re.search(r'webhook\.Options\{\s*Host: "127\.0\.0\.1",\s*Port: port', loopback_only(source))
-
-
-@pytest.mark.parametrize("source", ["package main", "webhook.Options{} webhook.Options{}"])
-def test_a_manager_that_changed_its_shape_is_not_guessed_at(source: str) -> None:
-    with pytest.raises(LabError, match=r"expected once, found \d times"):
-        loopback_only(source)
 
 
 @pytest.mark.parametrize(
