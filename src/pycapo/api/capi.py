@@ -186,3 +186,37 @@ class IPAddress(Kind, kw_only=True):
     plural: ClassVar[str] = "ipaddresses"
 
     spec: IPAddressSpec
+
+
+class PoolAddresses(Record, kw_only=True):
+    """How many addresses a pool has, how many of them are given, and how many are left."""
+
+    total: int = 0
+    used: int = 0
+    free: int = 0
+
+
+class InClusterIPPoolStatus(Record, kw_only=True):
+    """What the in-cluster IPAM provider tells of a pool; of its claims it tells nothing."""
+
+    ip_addresses: PoolAddresses | None = None
+
+
+class InClusterIPPool(Kind, kw_only=True):
+    """A pool of the in-cluster IPAM provider, for claims of its namespace."""
+
+    api_group: ClassVar[str] = IPAM_GROUP
+    version: ClassVar[str] = "v1alpha2"
+    api_version: ClassVar[str] = f"{IPAM_GROUP}/v1alpha2"
+    kind: ClassVar[str] = "InClusterIPPool"
+    plural: ClassVar[str] = "inclusterippools"
+
+    status: InClusterIPPoolStatus | None = None
+
+
+class GlobalInClusterIPPool(InClusterIPPool, kw_only=True):
+    """The same for claims of all namespaces."""
+
+    kind: ClassVar[str] = "GlobalInClusterIPPool"
+    plural: ClassVar[str] = "globalinclusterippools"
+    namespaced: ClassVar[bool] = False

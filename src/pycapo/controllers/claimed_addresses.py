@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from pycapo.api.capi import IPAddress, IPAddressClaim
 from pycapo.api.v1alpha1 import OpenStackServer
-from pycapo.kube import conditions
+from pycapo.controllers.pool_words import why
 from pycapo.kube.errors import AlreadyExists, NotFound
 from pycapo.kube.kube import Kube
 from pycapo.kube.meta import copy_of, deleting
@@ -19,6 +19,9 @@ from pycapo.model.steps import Wait
 from pycapo.plan.claims import CLAIM_FINALIZER, claim_of
 from pycapo.plan.port_claims import PortClaim
 from pycapo.plan.references import INSTANCE_READY
+
+LOOK_AGAIN = 30.0
+"""Seconds until a pool is asked again that did not tell why it gives no address."""
 
 
 class ClaimedAddresses:
@@ -50,7 +53,9 @@ class ClaimedAddresses:
         reference = claim.status.address_ref if claim.status else None
         found = self._read(obj, reference.name) if reference and reference.name else None
         if found is None or deleting(claim):
-            return _wait(wanted, "WaitingForIPAMProvider", message=f"{told} has no address yet{_why(claim)}")
+            words = why(self._kube, claim)
+            after = None if words else LOOK_AGAIN
+            return _wait(wanted, "WaitingForIPAMProvider", message=f"{told} has no address yet{words}", after=after)
         return found.spec.address
 
     def _claim(self, obj: OpenStackServer, wanted: PortClaim) -> IPAddressClaim | Wait:
@@ -96,12 +101,6 @@ class ClaimedAddresses:
 def _is_for(claim: IPAddressClaim, obj: OpenStackServer) -> bool:
     owners = claim.metadata.owner_references or ()
     return any(owner.kind == obj.kind and owner.name == obj.metadata.name for owner in owners)
-
-
-def _why(claim: IPAddressClaim) -> str:
-    """What the IPAM provider tells of a claim, if it tells that something is wrong."""
-    told = conditions.find(claim, "Ready")
-    return f": {told.message}" if told and told.status == "False" and told.message else ""
 
 
 def _wait(wanted: PortClaim, reason: str, *, message: str, after: float | None = None) -> Wait:

@@ -5,11 +5,13 @@ Rule: the claim goes after the server's ports, so that no address is given to th
 """
 
 from pycapo.api.capi import IPAddress, IPAddressClaim, PoolReference
+from pycapo.api.meta import API_GROUP
 from pycapo.api.v1alpha1 import OpenStackFloatingIPPool, OpenStackServer
 from pycapo.cloud.apply import apply
 from pycapo.cloud.cloud import Cloud
 from pycapo.cloud.errors import CloudError
 from pycapo.cloud.pool import observe_address
+from pycapo.controllers.pool_words import why
 from pycapo.kube import conditions
 from pycapo.kube.controller import Watch
 from pycapo.kube.errors import AlreadyExists, NotFound
@@ -22,6 +24,8 @@ from pycapo.model.steps import Plan, Step, Wait
 from pycapo.plan.claims import CLAIM_FINALIZER, claim_of, floating_claim_name, pool_reference
 from pycapo.plan.pool import POOL_READY
 from pycapo.plan.pool_address import ADDRESS_READY, PATH, plan_address
+from pycapo.plan.port_claims import claims_of
+from pycapo.plan.references import INSTANCE_READY
 from pycapo.plan.server import SERVER, the_ports
 
 
@@ -48,7 +52,7 @@ class PoolAddress:
         reference = claim.status.address_ref if claim.status else None
         address = self._address(obj, reference.name) if reference and reference.name else None
         if address is None:
-            return _wait("WaitingForIPAMProvider", f"{told} has no address yet{self._why(obj, pool)}")
+            return _wait("WaitingForIPAMProvider", f"{told} has no address yet{why(self._kube, claim)}")
         return address.spec.address
 
     def point(self, obj: OpenStackServer, cloud: Cloud, seen: Seen, claimed: str | Wait | None) -> Plan:
@@ -110,16 +114,6 @@ class PoolAddress:
         namespace = obj.metadata.namespace or ""
         return self._kube.get(IPAddress, namespace, name) or self._kube.read(IPAddress, namespace, name)
 
-    def _why(self, obj: OpenStackServer, pool: PoolReference) -> str:
-        """What a pool of ours tells, if it is not ready."""
-        if pool.kind != OpenStackFloatingIPPool.kind:
-            return ""
-        found = self._kube.get(OpenStackFloatingIPPool, obj.metadata.namespace or "", pool.name)
-        if found is None:
-            return f": there is no {pool.kind} {pool.name} in this namespace"
-        told = conditions.find(found, POOL_READY)
-        return f": {told.message}" if told and told.status != "True" and told.message else ""
-
 
 def _is_for(claim: IPAddressClaim, obj: OpenStackServer) -> bool:
     owners = claim.metadata.owner_references or ()
@@ -154,6 +148,13 @@ def watches(kube: Kube) -> tuple[Watch, ...]:
 
 
 def _waits_for(server: OpenStackServer, pool: str) -> bool:
-    reference = server.spec.floating_ip_pool_ref
-    named = reference is not None and (reference.kind, reference.name) == (OpenStackFloatingIPPool.kind, pool)
-    return named and not conditions.is_true(server, ADDRESS_READY)
+    own = server.spec.floating_ip_pool_ref
+    if own and _is_ours(pool_reference(own), pool) and not conditions.is_true(server, ADDRESS_READY):
+        return True
+    asked = any(_is_ours(claim.pool, pool) for claim in claims_of(server))
+    return asked and not conditions.is_true(server, INSTANCE_READY)
+
+
+def _is_ours(reference: PoolReference, pool: str) -> bool:
+    named = (reference.api_group, reference.kind, reference.name)
+    return named == (API_GROUP, OpenStackFloatingIPPool.kind, pool)

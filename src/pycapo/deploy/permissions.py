@@ -38,6 +38,8 @@ CLUSTER_RULES = (
     rule(IPAM, ("ipaddressclaims", "ipaddresses"), (*READ, "create", "delete", "patch")),
     rule(IPAM, ("ipaddressclaims/status",), ("patch",)),
     rule(IPAM, ("ipaddressclaims/finalizers",), ("update",)),
+    # What a pool of the in-cluster IPAM provider tells, which tells nothing of the claims that wait for it.
+    rule(IPAM, ("inclusterippools", "globalinclusterippools"), ("get",)),
     rule("openstack.k-orc.cloud", ("images",), READ),
     # Credentials and bootstrap data; the namespaces that an OpenStackClusterIdentity admits.
     rule("", ("secrets", "namespaces"), READ),

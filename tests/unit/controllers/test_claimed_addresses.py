@@ -87,7 +87,8 @@ def test_a_machine_claims_an_address_uses_it_and_gives_it_back() -> None:
     stage.settle()
     assert told(stage) == (
         "WaitingForIPAMProvider",
-        f"spec.ports[0].fixedIPs[0].addressFrom: IPAddressClaim {NAME} on InClusterIPPool nodes has no address yet",
+        f"spec.ports[0].fixedIPs[0].addressFrom: IPAddressClaim {NAME} on InClusterIPPool nodes has no address yet: "
+        "no InClusterIPPool (ipam.cluster.x-k8s.io/v1alpha2) of that name was found",
     )
     assert stage.cloud.snapshot() == before
 

@@ -49,6 +49,11 @@ def test_claims_and_addresses_are_made_owned_and_told_by_the_controller() -> Non
     assert verbs(IPAM, "ipaddressclaims/finalizers") == {"update"}
 
 
+def test_pools_of_addresses_are_only_looked_at() -> None:
+    for resource in ("inclusterippools", "globalinclusterippools"):
+        assert verbs(IPAM, resource) == {"get"}
+
+
 def test_servers_are_made_and_deleted_by_the_controller() -> None:
     assert {"create", "delete"} <= verbs(OWN, "openstackservers")
 
