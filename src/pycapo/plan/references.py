@@ -59,9 +59,11 @@ def resolve(spec: OpenStackServerSpec, seen: Seen) -> Resolved:
     ids: Ids = {path: (query_of(it)["id"],) for path, _, it, _ in _references(spec) if "id" in query_of(it)}
     waits: list[Wait] = []
     for path, (kind, query) in wanted(spec).items():
-        found = _inside(path, seen.found.get(path, ()), ids)
+        networks = _networks(path, ids)
+        found, named = _inside(seen.found.get(path, ()), networks), spelled(query)
+        words = f"{named} in network {', '.join(networks)}" if networks else named
         choose = choose_some if kind is Kind.SECURITY_GROUP else choose_one
-        chosen = choose(found, path=path, kind=kind, wanted=spelled(query), condition=INSTANCE_READY)
+        chosen = choose(found, path=path, kind=kind, wanted=words, condition=INSTANCE_READY)
         match chosen:
             case Wait():
                 waits.append(chosen)
@@ -95,9 +97,14 @@ def _image_object(spec: OpenStackServerSpec, seen: Seen, ids: Ids) -> Iterator[W
     )
 
 
-def _inside(path: str, found: tuple[Record, ...], ids: Ids) -> tuple[Record, ...]:
-    """What was found; of subnets only those of the port's network, if the port names one (networks are resolved first)."""
-    networks = ids.get(path.split(".fixedIPs")[0] + ".network", ()) if ".fixedIPs" in path else ()
+def _networks(path: str, ids: Ids) -> tuple[str, ...]:
+    """The network that a subnet has to be of: its port's, if the port names one (networks are resolved first)."""
+    port, fixed, _ = path.partition(".fixedIPs")
+    return ids.get(f"{port}.network", ()) if fixed else ()
+
+
+def _inside(found: tuple[Record, ...], networks: tuple[str, ...]) -> tuple[Record, ...]:
+    """What was found; of subnets only those of the port's network, if it names one."""
     if not networks:
         return found
     return tuple(item for item in found if isinstance(item, Subnet) and item.network_id in networks)

@@ -226,6 +226,15 @@ def test_a_subnet_by_filter_is_one_of_the_ports_network() -> None:
     assert body["fixed_ips"] == [{"subnet_id": "s1", "ip_address": "10.6.0.5"}]
 
 
+def test_a_subnet_of_another_network_is_told_with_the_network_that_it_was_looked_for_in() -> None:
+    port = a_port(fixed_ips=[FixedIP(subnet=SubnetParam(filter=SubnetFilter(name="v4")))])
+    found = {"spec.ports[0].fixedIPs[0].subnet": (Subnet(id="s2", network_id="net-2", cidr="10.6.0.0/24"),)}
+
+    plan = plan_server(a_server(port), seen_of(found=found))
+
+    assert plan.waits[0].told == 'spec.ports[0].fixedIPs[0].subnet: no subnet matches name "v4" in network net-1'
+
+
 def test_a_port_without_a_network_is_on_that_of_its_subnet() -> None:
     port = PortOpts(fixed_ips=[FixedIP(subnet=SubnetParam(id="s1"))])
     found = {"spec.ports[0].fixedIPs[0].subnet": (Subnet(id="s1", network_id="net-5", cidr="10.0.0.0/24"),)}
