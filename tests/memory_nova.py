@@ -103,7 +103,7 @@ def _gone(world: World, id: str) -> None:
     server = world.get(Kind.SERVER, id)
     for port in _ports(world, id):
         if port.name:
-            world.change(Kind.PORT, port.id, {"device_id": "", "device_owner": "", "status": "DOWN"})
+            world.change(Kind.PORT, port.id, {"device_id": "", "device_owner": "", "status": "DOWN", "dns_name": None})
         else:
             neutron.drop_port(world, port.id)
     for volume in server.attached_volumes:
@@ -137,7 +137,7 @@ def detach(world: World, server_id: str, port_id: str) -> None:
 
 def _unplugged(world: World, port_id: str) -> None:
     if port_id in world.records[Kind.PORT]:
-        world.change(Kind.PORT, port_id, {"device_id": "", "device_owner": "", "status": "DOWN"})
+        world.change(Kind.PORT, port_id, {"device_id": "", "device_owner": "", "status": "DOWN", "dns_name": None})
 
 
 def create_volume(world: World, body: Body, project: str) -> Volume:
