@@ -129,6 +129,10 @@ class MemoryCloud:
             self._inventory.put(kind, [left])
         elif listed_as(kind) is kind:
             self._inventory.drop(kind, [id])
+            subnets = {it.id for it in self._inventory.known(Kind.SUBNET)} - set(self.world.records[Kind.SUBNET])
+            self._inventory.drop(Kind.SUBNET, subnets)
+        elif kind is Kind.NETWORK_CLAIM:
+            self._inventory.put(Kind.NETWORK, [self.world.get(Kind.NETWORK, id)])
         elif kind is Kind.SERVER_INTERFACE and isinstance(port := self._inventory.get(Kind.PORT, id), Port):
             self._inventory.put(Kind.PORT, [msgspec.structs.replace(port, leaving=True)])
         else:
@@ -218,11 +222,13 @@ class MemoryCloud:
 
     def _make(self, kind: Kind, body: Mapping[str, Any], parent: str | None) -> Any:
         world, project = self.world, self.project_id
-        if kind in (Kind.MEMBER, Kind.ROUTER_INTERFACE, Kind.SERVER_INTERFACE) and parent is None:
+        if kind in _PARTED and parent is None:
             raise BadRequest(f"A {kind} needs a parent")
         match kind:
             case Kind.MEMBER:
                 return octavia.create_member(world, str(parent), body, project)
+            case Kind.NETWORK_CLAIM:
+                return neutron.claim_network(world, str(parent), body["tag"])
             case Kind.ROUTER_INTERFACE:
                 return neutron.create_interface(world, str(parent), body)
             case Kind.SERVER_INTERFACE:
@@ -244,6 +250,8 @@ class MemoryCloud:
                 neutron.delete_interface(self.world, str(parent), id, body)
             case Kind.SERVER_INTERFACE:
                 nova.detach(self.world, str(parent), id)
+            case Kind.NETWORK_CLAIM:
+                neutron.release_network(self.world, id, body["tag"])
             case Kind.LOAD_BALANCER:
                 octavia.delete_balancer(self.world, id, body)
             case _ if kind in BALANCING:
@@ -272,9 +280,11 @@ class _Call:
             cloud._raise_faults(verb, kind, write, after=True)
 
 
+_PARTED = frozenset({Kind.MEMBER, Kind.ROUTER_INTERFACE, Kind.SERVER_INTERFACE, Kind.NETWORK_CLAIM})
 _CREATE: Mapping[Kind, Callable[[World, Mapping[str, Any], str], Any]] = {
     Kind.NETWORK: neutron.create_network,
     Kind.SUBNET: neutron.create_subnet,
+    Kind.SUBNET_POOL: neutron.create_subnet_pool,
     Kind.ROUTER: neutron.create_router,
     Kind.SECURITY_GROUP: neutron.create_security_group,
     Kind.SECURITY_GROUP_RULE: neutron.create_rule,
@@ -289,6 +299,7 @@ _CREATE: Mapping[Kind, Callable[[World, Mapping[str, Any], str], Any]] = {
     Kind.HEALTH_MONITOR: octavia.create_monitor,
 }
 _UPDATE: Mapping[Kind, Callable[[World, str, Mapping[str, Any]], Any]] = {
+    Kind.SUBNET_POOL: neutron.update_subnet_pool,
     Kind.ROUTER: neutron.update_router,
     Kind.PORT: neutron.update_port,
     Kind.TRUNK: neutron.update_trunk,
@@ -298,6 +309,7 @@ _UPDATE: Mapping[Kind, Callable[[World, str, Mapping[str, Any]], Any]] = {
 _DELETE: Mapping[Kind, Callable[[World, str], None]] = {
     Kind.NETWORK: neutron.delete_network,
     Kind.SUBNET: neutron.delete_subnet,
+    Kind.SUBNET_POOL: neutron.delete_subnet_pool,
     Kind.ROUTER: neutron.delete_router,
     Kind.SECURITY_GROUP: neutron.delete_security_group,
     Kind.SECURITY_GROUP_RULE: neutron.delete_rule,

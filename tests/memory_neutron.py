@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 
 from memory_world import World
-from pycapo.cloud.errors import AddressTaken, BadRequest, InUse, NotFound
+from pycapo.cloud.errors import AddressTaken, BadRequest, InUse, NotFound, RetryNow
 from pycapo.model.kinds import Kind
-from pycapo.model.records import FixedIP, FloatingIP, Network, Port, Router, SecurityGroup, Subnet, Trunk
+from pycapo.model.records import FixedIP, FloatingIP, Network, Port, Router, SecurityGroup, Subnet, SubnetPool, Trunk
 
 Body = Mapping[str, Any]
 
@@ -23,6 +23,8 @@ def create_network(world: World, body: Body, project: str) -> Network:
 
 def create_subnet(world: World, body: Body, project: str) -> Subnet:
     network = world.get(Kind.NETWORK, body["network_id"])
+    if "subnetpool_id" in body:
+        body = {**body, "cidr": _carved(world, body)}
     try:
         cidr = ipaddress.ip_network(body["cidr"])
     except (KeyError, ValueError) as error:
@@ -36,6 +38,54 @@ def create_subnet(world: World, body: Body, project: str) -> Subnet:
     subnet = world.make(Kind.SUBNET, fields, project=project)
     world.change(Kind.NETWORK, network.id, {"subnets": [*network.subnets, subnet.id]})
     return subnet
+
+
+def _carved(world: World, body: Body) -> str:
+    """The lowest free prefix of a subnet pool; Neutron answers 500 when there is none, and takes one pool for each IP version."""
+    pool: SubnetPool = world.get(Kind.SUBNET_POOL, body["subnetpool_id"])
+    others = list(world.all(Kind.SUBNET, Subnet))
+    for other in others:
+        if other.network_id == body["network_id"] and other.ip_version == pool.ip_version:
+            raise BadRequest(
+                "Subnets hosted on the same network must be allocated from the same subnet pool.", status=400
+            )
+    taken = [ipaddress.ip_network(it.cidr) for it in others if it.subnetpool_id == pool.id]
+    for prefix in pool.prefixes:
+        for found in ipaddress.ip_network(prefix).subnets(new_prefix=body.get("prefixlen") or pool.default_prefixlen):
+            if not any(found.overlaps(it) for it in taken):
+                return str(found)
+    raise RetryNow("Request Failed: internal server error while processing your request.", status=500)
+
+
+def create_subnet_pool(world: World, body: Body, project: str) -> SubnetPool:
+    version = ipaddress.ip_network(body["prefixes"][0]).version
+    return world.make(Kind.SUBNET_POOL, {**body, "ip_version": version}, project=project)
+
+
+def update_subnet_pool(world: World, id: str, body: Body) -> SubnetPool:
+    pool: SubnetPool = world.get(Kind.SUBNET_POOL, id)
+    if not set(pool.prefixes) <= set(body.get("prefixes", pool.prefixes)):
+        raise BadRequest("Existing prefixes must be a subset of the new prefixes", status=400)
+    return world.change(Kind.SUBNET_POOL, id, body)
+
+
+def delete_subnet_pool(world: World, id: str) -> None:
+    world.get(Kind.SUBNET_POOL, id)
+    if any(subnet.subnetpool_id == id for subnet in world.all(Kind.SUBNET, Subnet)):
+        raise InUse("Unable to delete subnet pool: Subnet pool has existing allocations.", status=400)
+    world.drop(Kind.SUBNET_POOL, id)
+
+
+def claim_network(world: World, id: str, tag: str) -> Network:
+    network: Network = world.get(Kind.NETWORK, id)
+    if any(mark.tag != tag for mark in network.marks):
+        raise InUse(f"Network {network.name} ({id}) was taken by somebody else at the same moment", status=None)
+    return world.change(Kind.NETWORK, id, {"tags": [*(it for it in network.tags if it != tag), tag]})
+
+
+def release_network(world: World, id: str, tag: str) -> None:
+    network: Network = world.get(Kind.NETWORK, id)
+    world.change(Kind.NETWORK, id, {"tags": [it for it in network.tags if it != tag]})
 
 
 def _default_pools(cidr: Any, gateway: str | None) -> list[dict[str, str]]:

@@ -7,6 +7,9 @@ from pycapo.api.meta import Condition
 from pycapo.api.record import Int32, Record, Rule, described
 from pycapo.api.references import Filter, NetworkParam, OneOf, QosPolicyParam
 
+LABEL = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+NAMED_NETWORKS_READY = "NamedNetworksReady"
+"""The condition of a cluster that has named networks, or had some of which something is left."""
 NO_GATEWAY = "None"
 """What `gateway` says for a subnet that has none."""
 Ipv6Mode = Literal["slaac", "dhcpv6-stateful", "dhcpv6-stateless"]
@@ -81,15 +84,32 @@ class ManagedNamedNetwork(Record, kw_only=True):
 class CarvedSubnet(Record, kw_only=True):
     """A subnet of each machine's own network, carved out of larger prefixes."""
 
-    name: Annotated[str, described("Name within the network.", min_length=1)]
-    from_: Annotated[list[str], described("CIDRs of one IP version to carve from.", list_type="atomic", min_items=1)]
+    name: Annotated[str, described("Name within the network.", min_length=1, max_length=63, pattern=LABEL)]
+    from_: Annotated[
+        list[str],
+        described("CIDRs of one IP version to carve from; more can be added.", list_type="atomic", min_items=1),
+    ]
     prefix_length: Annotated[Int32, described("Prefix length of each subnet.", minimum=1, maximum=128)]
+    gateway: Annotated[
+        Literal["None"] | None, described("None for no gateway; the first address of each subnet by default.")
+    ] = None
+    dns_nameservers: Annotated[list[str] | None, described("DNS servers that guests are told.", list_type="atomic")] = (
+        None
+    )
+    enable_dhcp: Annotated[bool | None, described("Serve DHCP; true by default.")] = None
+    ipv6_address_mode: Annotated[
+        Ipv6Mode | None, described("How guests get an IPv6 address: slaac, dhcpv6-stateful or dhcpv6-stateless.")
+    ] = None
+    ipv6_ra_mode: Annotated[
+        Ipv6Mode | None, described("How the router advertises an IPv6 subnet; the same values.")
+    ] = None
 
 
-class NetworkClaim(Record, kw_only=True):
-    """A query for networks of which each machine takes one for itself."""
+class NetworkClaim(OneOf, kw_only=True):
+    """The networks of which each machine takes one for itself."""
 
-    filter: Annotated["ClaimFilter", described("Query that matches the networks to share out.")]
+    id: Annotated[str | None, described("UUID of a network that one machine takes.", format="uuid")] = None
+    filter: Annotated["ClaimFilter | None", described("Query that matches the networks to share out.")] = None
 
 
 class ClaimFilter(Filter, kw_only=True):
@@ -109,6 +129,22 @@ class PerMachineNetwork(OneOf, kw_only=True):
     claim: Annotated[NetworkClaim | None, described("Claim one of the networks that exist.")] = None
 
 
+class PooledSubnet(CarvedSubnet, kw_only=True):
+    """A subnet of a machine's own network, and the subnet pool that it is carved out of."""
+
+    pool: Annotated[str, described("UUID of the subnet pool.", min_length=1)]
+
+
+class MachineNetwork(Record, kw_only=True):
+    """A network that one server has for itself: made with these subnets, or claimed."""
+
+    name: Annotated[str, described("Name within the cluster, for clusterNetwork of ports.", min_length=1)]
+    subnets: Annotated[
+        list[PooledSubnet] | None, described("Make a network with these subnets.", list_map_keys=("name",), min_items=1)
+    ] = None
+    claim: Annotated[NetworkClaim | None, described("Claim one of the networks that exist.")] = None
+
+
 class NamedNetwork(Record, kw_only=True):
     """A network that ports refer to by clusterNetwork."""
 
@@ -121,7 +157,7 @@ class NamedNetwork(Record, kw_only=True):
 
     name: Annotated[
         str,
-        described("Name within the cluster.", min_length=1, max_length=63, pattern="^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"),
+        described("Name within the cluster.", min_length=1, max_length=63, pattern=LABEL),
     ]
     network: Annotated[NetworkParam | None, described("A network that exists.")] = None
     managed: Annotated[ManagedNamedNetwork | None, described("A network that the controller makes.")] = None
@@ -137,10 +173,21 @@ class Subnet(Record, kw_only=True):
     tags: Annotated[list[str] | None, described("Tags of the subnet.", list_type="set")] = None
 
 
+class SubnetPool(Record, kw_only=True):
+    """A Neutron subnet pool that subnets of machines' own networks are carved out of."""
+
+    name: Annotated[str, described("Name of the subnet within the network.", min_length=1)]
+    id: Annotated[str, described("UUID of the subnet pool.", min_length=1)]
+
+
 class NamedNetworkStatus(Record, kw_only=True):
     """What is known of a named network."""
 
     name: Annotated[str, described("Name within the cluster.", min_length=1)]
     id: Annotated[str | None, described("UUID of the network; absent for perMachine.")] = None
     subnets: Annotated[list[Subnet] | None, described("Subnets of the network.", list_type="atomic")] = None
+    subnet_pools: Annotated[
+        list[SubnetPool] | None,
+        described("For perMachine: what its subnets are carved out of.", list_map_keys=("name",)),
+    ] = None
     condition: Annotated[Condition | None, described("Whether the network is ready, and why not.")] = None

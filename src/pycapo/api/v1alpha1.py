@@ -20,6 +20,7 @@ from pycapo.api.meta import (
     NodeAddress,
     TypedLocalObjectReference,
 )
+from pycapo.api.networks import MachineNetwork
 from pycapo.api.ports import PortOpts, PortStatus, ResolvedPortSpec
 from pycapo.api.record import Int32, Int64, Record, Rule, described
 from pycapo.api.references import (
@@ -57,6 +58,10 @@ class OpenStackServerSpec(Record, kw_only=True):
     ssh_key_name: Annotated[str, described("Name of the Nova key pair; empty for none.")]
     security_groups: Annotated[list[SecurityGroupParam] | None, described("Security groups of every port.")] = None
     server_group: Annotated[ServerGroupParam | None, described("Server group that the server joins.")] = None
+    networks: Annotated[
+        list[MachineNetwork] | None,
+        described("Networks that this server has for itself, for ports' clusterNetwork.", list_map_keys=("name",)),
+    ] = None
     server_metadata: Annotated[
         list[ServerMetadata] | None, described("Nova metadata of the server.", list_map_keys=("key",))
     ] = None

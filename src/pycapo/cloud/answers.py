@@ -18,7 +18,9 @@ T = TypeVar("T")
 
 _BUSY = 5.0  # seconds to wait when a busy service does not say how long
 _QUOTA = re.compile(r"quota|LimitExceeded|maximum number of volumes", re.IGNORECASE)
-_NOT_YET = re.compile(r"status must be|is immutable|while it is in (vm|task)_state", re.IGNORECASE)
+_NOT_YET = re.compile(
+    r"status must be|is immutable|while it is in (vm|task)_state|pool has existing allocations", re.IGNORECASE
+)
 _MARKUP = re.compile(r"<(script|style|head).*?</\1>|<[^>]+>", re.DOTALL | re.IGNORECASE)
 _LONGEST = 400  # characters of a text that is no JSON
 _BY_STATUS: Mapping[int, type[CloudError]] = {

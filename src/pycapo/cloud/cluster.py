@@ -8,8 +8,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from pycapo.api.cluster import OpenStackCluster
+from pycapo.api.networks import NAMED_NETWORKS_READY
 from pycapo.api.recorded import recorded_addresses, recorded_ids
 from pycapo.cloud.cloud import Cloud, Picture
+from pycapo.cloud.matching import matches
 from pycapo.model.kinds import Kind
 from pycapo.model.records import (
     FloatingIP,
@@ -33,6 +35,7 @@ SERVICE = "load-balancer"
 SWEEP = 1.0
 """How old the picture of ports may be, in seconds, while ports of others keep a network from being deleted."""
 _NAMED_NETWORK = re.compile(r"spec\.networks\[\d+\]\.network")
+_POOLS = (Kind.SUBNET_POOL,)
 _NAMED = (Kind.NETWORK, Kind.SUBNET, Kind.ROUTER, Kind.SECURITY_GROUP, Kind.LOAD_BALANCER)
 
 
@@ -47,7 +50,7 @@ def observe_cluster(
 ) -> Seen:
     """Everything that deciding about a cluster needs; `lookups` are the references of its spec by field path."""
     services = cloud.services(_needed(cluster))
-    kinds = (*NETWORKING, *(BALANCING if SERVICE in services else ()))
+    kinds = (*NETWORKING, *(_POOLS if _may_have_pools(cluster) else ()), *(BALANCING if SERVICE in services else ()))
     picture = cloud.look(kinds, max_age=max_age)
     owned = {kind: records for kind in kinds if (records := picture.owned(kind, owner))}
     retiring = cluster.metadata.deletion_timestamp is not None
@@ -56,8 +59,9 @@ def observe_cluster(
     around = {kind: (*owned.get(kind, ()), *named.get(kind, ())) for kind in kinds}
     around[Kind.ROUTER] += found.get("spec.router", ())
     beside = _beside(picture, owner, around)
-    if retiring and beside[Kind.PORT] and not around.get(Kind.LOAD_BALANCER):
-        beside = _beside(cloud.look((Kind.PORT,), max_age=SWEEP), owner, around)
+    if retiring and (beside[Kind.SUBNET] or beside[Kind.PORT]) and not around.get(Kind.LOAD_BALANCER):
+        again = (Kind.PORT, *((Kind.SUBNET,) if beside[Kind.SUBNET] else ()))
+        beside = _beside(cloud.look(again, max_age=SWEEP), owner, around)
     return Seen(
         owner=owner,
         owned=owned,
@@ -70,6 +74,13 @@ def observe_cluster(
     )
 
 
+def _may_have_pools(cluster: OpenStackCluster) -> bool:
+    """Whether subnet pools may be the cluster's: it has named networks, or something is left of them, or it goes."""
+    status = cluster.status
+    told = any(it.type == NAMED_NETWORKS_READY for it in (status.conditions if status else None) or ())
+    return told or bool(cluster.spec.networks or cluster.metadata.deletion_timestamp)
+
+
 Owned = Mapping[Kind, tuple[Record, ...]]
 Found = Mapping[str, tuple[Record, ...]]
 
@@ -78,6 +89,9 @@ def _found(cloud: Cloud, cluster: OpenStackCluster, picture: Picture, owned: Own
     """What the references match, and what hangs on the answers: the subnets of a network, the network of a subnet."""
     found: dict[str, tuple[Record, ...]] = {}
     for path, (kind, query) in lookups.items():
+        if kind is Kind.NETWORK_CLAIM:
+            found[path] = tuple(it for it in picture.all(Kind.NETWORK) if matches(it, query))
+            continue  # machines can claim only what is the project's own, which is in the picture
         if kind is Kind.LOAD_BALANCER_FLAVOR and (SERVICE not in cloud.services() or owned.get(Kind.LOAD_BALANCER)):
             continue  # only a load balancer that is still to be made needs its flavor
         known = _known(cluster, picture, owned, path, query)
@@ -154,8 +168,17 @@ def _beside(picture: Picture, owner: str, around: Owned) -> dict[Kind, tuple[Rec
             for item in ports
             if (item.network_id in places or not groups.isdisjoint(item.security_groups)) and not _is_of(item, owner)
         ),
+        Kind.SUBNET: _carved(picture, owner, _ids(around, Kind.SUBNET_POOL)),
         Kind.FLOATING_IP: tuple(item for item in _addresses(picture) if item.port_id in vips) if vips else (),
     }
+
+
+def _carved(picture: Picture, owner: str, pools: set[str]) -> tuple[Record, ...]:
+    """The subnets that others have of these subnet pools."""
+    if not pools:
+        return ()
+    subnets = (it for it in picture.all(Kind.SUBNET) if isinstance(it, Subnet) and it.subnetpool_id in pools)
+    return tuple(it for it in subnets if not _is_of(it, owner))
 
 
 def _ids(records: Owned, kind: Kind) -> set[str]:

@@ -38,6 +38,8 @@ def listed_as(kind: Kind) -> Kind:
             return Kind.PORT
         case Kind.SECURITY_GROUP_RULE:
             return Kind.SECURITY_GROUP
+        case Kind.NETWORK_CLAIM:
+            return Kind.NETWORK
     return kind
 
 

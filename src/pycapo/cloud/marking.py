@@ -19,7 +19,10 @@ log = structlog.get_logger(__name__)
 METADATA = frozenset({Kind.SERVER, Kind.VOLUME})
 BALANCING = frozenset({Kind.LOAD_BALANCER, Kind.LISTENER, Kind.POOL, Kind.HEALTH_MONITOR, Kind.MEMBER})
 TAGGED = frozenset(
-    {Kind.NETWORK, Kind.SUBNET, Kind.ROUTER, Kind.SECURITY_GROUP, Kind.PORT, Kind.TRUNK, Kind.FLOATING_IP}
+    {
+        *(Kind.NETWORK, Kind.SUBNET, Kind.SUBNET_POOL, Kind.ROUTER, Kind.SECURITY_GROUP),
+        *(Kind.PORT, Kind.TRUNK, Kind.FLOATING_IP),
+    }
 )
 """Neutron kinds that have tags."""
 TAGS_ON_CREATION: Mapping[Kind, frozenset[str]] = {Kind.PORT: frozenset({"tag-ports-during-bulk-creation"})}
@@ -83,7 +86,7 @@ def kept_mark(kind: Kind, record: Record, body: Mapping[str, Any]) -> dict[str, 
 
 def never_borrowed(kind: Kind, record: Record | None) -> None:
     """Raises BadRequest for what somebody made and we only use: whatever a plan says, it is not deleted."""
-    if record and record.mark and record.mark.borrowed:
+    if kind is not Kind.NETWORK_CLAIM and record and record.mark and record.mark.borrowed:
         raise BadRequest(f"{kind} {record.id} was not made by pycapo and is never deleted by it")
 
 

@@ -58,6 +58,8 @@ def _rest(service: Service, path: str, one: str, record: type[Record], **more: s
 TABLE: Mapping[Kind, Rest] = {
     Kind.NETWORK: _rest(NETWORK, "/networks", "network", records.Network, by_project=True),
     Kind.SUBNET: _rest(NETWORK, "/subnets", "subnet", records.Subnet, by_project=True),
+    Kind.SUBNET_POOL: _rest(NETWORK, "/subnetpools", "subnetpool", records.SubnetPool, by_project=True),
+    Kind.NETWORK_CLAIM: _rest(NETWORK, "/networks", "network", records.Network, by_project=True),
     Kind.ROUTER: _rest(NETWORK, "/routers", "router", records.Router, by_project=True),
     Kind.ROUTER_INTERFACE: _rest(NETWORK, "/routers", "port", records.Port),
     Kind.SECURITY_GROUP: _rest(NETWORK, "/security-groups", "security_group", records.SecurityGroup, by_project=True),

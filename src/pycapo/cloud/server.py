@@ -11,6 +11,7 @@ import msgspec
 from pycapo.api.ports import PortBody
 from pycapo.api.v1alpha1 import OpenStackServer
 from pycapo.cloud.cloud import Cloud, Picture
+from pycapo.cloud.matching import matches
 from pycapo.model.kinds import Kind
 from pycapo.model.records import FloatingIP, Port, Record, Trunk
 from pycapo.model.seen import Seen
@@ -18,6 +19,7 @@ from pycapo.model.seen import Seen
 Wanted = Mapping[str, tuple[Kind, Mapping[str, str]]]
 """References to look up: by field path the kind and the service's list filters."""
 
+_OWN = Kind.NETWORK, Kind.SUBNET, Kind.PORT
 _SERVER = Kind.SERVER, Kind.PORT, Kind.TRUNK, Kind.VOLUME, Kind.FLOATING_IP
 
 
@@ -59,6 +61,40 @@ def observe_subnets(cloud: Cloud, seen: Seen) -> Seen:
     known = ((picture.get(Kind.SUBNET, id), id) for id in ids)
     subnets = tuple(it for found, id in known for it in ((found,) if found else cloud.find(Kind.SUBNET, {"id": id})))
     return msgspec.structs.replace(seen, beside={**seen.beside, Kind.SUBNET: subnets})
+
+
+def observe_own(cloud: Cloud, owner: str, wanted: Wanted, *, max_age: float = 300.0) -> Seen:
+    """The networks that are a server's alone, and what `wanted` matches in the shared picture: only what is the project's own.
+
+    Beside them stand the ports that others put there, and the servers whose tags are on what was found."""
+    if not wanted:
+        return Seen(owner=owner)
+    picture = cloud.look(_OWN, max_age=max_age)
+    found = {
+        path: tuple(it for it in picture.all(kind) if matches(it, query)) for path, (kind, query) in wanted.items()
+    }
+    owned = {kind: picture.owned(kind, owner) for kind in _OWN}
+    places = {it.id for it in owned[Kind.NETWORK] if it.mark and not it.mark.borrowed}
+    ports = (it for it in picture.all(Kind.PORT) if isinstance(it, Port) and it.network_id in places)
+    others = {mark.owner for items in found.values() for it in items for mark in it.marks} - {owner}
+    beside = {
+        Kind.PORT: tuple(it for it in ports if not (it.mark and it.mark.owner == owner)),
+        Kind.SERVER: tuple(it for other in sorted(others) for it in picture.owned(Kind.SERVER, other)),
+    }
+    return Seen(owner=owner, owned=owned, found=found, beside=beside)
+
+
+def with_own(seen: Seen, own: Seen) -> Seen:
+    """What was seen of a server, with the networks that are its own."""
+    if not own.owned:
+        return seen
+    beside = {
+        **seen.beside,
+        Kind.PORT: tuple({it.id: it for it in (*seen.beside.get(Kind.PORT, ()), *own.beside[Kind.PORT])}.values()),
+        Kind.SERVER: own.beside[Kind.SERVER],
+    }
+    found = {**seen.found, **own.found}
+    return msgspec.structs.replace(seen, owned={**own.owned, **seen.owned}, found=found, beside=beside)
 
 
 def server_kinds(server: OpenStackServer, extensions: frozenset[str]) -> frozenset[Kind]:

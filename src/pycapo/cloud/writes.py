@@ -16,10 +16,21 @@ from pycapo.cloud.errors import BadRequest
 from pycapo.cloud.inventory import PARTS, Inventory
 from pycapo.cloud.listing import get
 from pycapo.cloud.marking import TAGGED
+from pycapo.cloud.network_claim import claim_network, release_network
 from pycapo.cloud.rest import TABLE
 from pycapo.cloud.wire import Ask, Wire
 from pycapo.model.kinds import Kind
-from pycapo.model.records import LoadBalancer, Member, Record, SecurityGroupRule, Server, Trunk, Volume
+from pycapo.model.records import (
+    LoadBalancer,
+    Member,
+    Network,
+    Record,
+    SecurityGroupRule,
+    Server,
+    Subnet,
+    Trunk,
+    Volume,
+)
 from pycapo.model.steps import Delete
 
 Body = Mapping[str, Any]
@@ -34,6 +45,8 @@ def create(
             return (network.join_router(wire, inventory, _parent(kind, parent), bodies[0]),)
         case Kind.SERVER_INTERFACE:
             return (compute.attach(wire, inventory, _parent(kind, parent), bodies[0]),)
+        case Kind.NETWORK_CLAIM:
+            return (claim_network(wire, inventory, _parent(kind, parent), bodies[0]["tag"]),)
         case Kind.SERVER:
             made: tuple[Record, ...] = (compute.create_server(wire, inventory, bodies[0]),)
         case Kind.MEMBER:
@@ -141,6 +154,9 @@ def delete(wire: Wire, inventory: Inventory, step: Delete) -> None:
         case Kind.SERVER_INTERFACE:
             compute.detach(wire, inventory, _parent(kind, step.parent), id)
             return
+        case Kind.NETWORK_CLAIM:
+            release_network(wire, inventory, id, step.body["tag"])
+            return
     path = _path(kind, id, step.parent)
     query = [(name, str(value).lower()) for name, value in step.body.items()]
     wire.request(Ask(verb="DELETE", service=TABLE[kind].service, path=path, kind=kind, query=query))
@@ -158,6 +174,10 @@ def _show_deleted(inventory: Inventory, kind: Kind, id: str) -> None:
             inventory.put(kind, [msgspec.structs.replace(known, status="deleting")])
         case _ if kind is Kind.SECURITY_GROUP_RULE:
             network.drop_rule(inventory, id)
+        case Network():
+            gone = (it.id for it in inventory.known(Kind.SUBNET) if isinstance(it, Subnet) and it.network_id == id)
+            inventory.drop(Kind.SUBNET, tuple(gone))
+            inventory.drop(kind, [id])
         case _:
             if kind in PARTS:
                 balancer.lock(inventory, kind, known)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pycapo.api.capi import CLUSTER_GROUP, CLUSTER_NAME_LABEL, CONTROL_PLANE_LABEL, Cluster, Machine
 from pycapo.api.cluster import OpenStackCluster
 from pycapo.api.machine import OpenStackMachine
+from pycapo.api.networks import NamedNetworkStatus
 from pycapo.api.v1alpha1 import OpenStackServer
 from pycapo.kube.kube import Kube
 from pycapo.kube.meta import deleting
@@ -68,6 +69,11 @@ def machines_of(kube: Kube, namespace: str, cluster: str) -> Iterator[OpenStackM
     for obj in kube.list(OpenStackMachine, namespace=namespace):
         if (obj.metadata.labels or {}).get(CLUSTER_NAME_LABEL) == cluster:
             yield obj
+
+
+def grounds_of(network: NamedNetworkStatus) -> tuple[str, str | None, int, int]:
+    """What of a named network machines may wait for: its id, its subnets, the subnet pools of a network for each machine."""
+    return network.name, network.id, len(network.subnets or ()), len(network.subnet_pools or ())
 
 
 def sisters(kube: Kube, obj: OpenStackMachine) -> tuple[str, ...]:

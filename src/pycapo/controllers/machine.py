@@ -20,6 +20,7 @@ from pycapo.controllers.endpoint import Endpoint
 from pycapo.controllers.family import (
     capi_cluster,
     capi_machine,
+    grounds_of,
     infrastructure,
     machines_of,
     made_for,
@@ -230,4 +231,4 @@ def _matters(old: OpenStackCluster, new: OpenStackCluster) -> bool:
 def _grounds(cluster: OpenStackCluster) -> tuple[object, ...]:
     """What a machine's ports may stand on: the cluster network, and the named networks that are there."""
     status = cluster.status
-    return (status.network, [(it.name, it.id, len(it.subnets or ())) for it in status.networks or ()]) if status else ()
+    return (status.network, [grounds_of(it) for it in status.networks or ()]) if status else ()

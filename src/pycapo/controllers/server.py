@@ -20,13 +20,14 @@ from pycapo.api.v1alpha1 import OpenStackNetworkAttachment, OpenStackServer, Ope
 from pycapo.cloud.apply import apply
 from pycapo.cloud.cloud import Cloud
 from pycapo.cloud.errors import CloudError
-from pycapo.cloud.server import observe_further, observe_server, observe_subnets
+from pycapo.cloud.server import observe_further, observe_server, observe_subnets, with_own
 from pycapo.controllers import pool_address
 from pycapo.controllers.attachment import labels_changed, servers_of
 from pycapo.controllers.claimed_addresses import ClaimedAddresses
-from pycapo.controllers.family import owning_machine
+from pycapo.controllers.family import grounds_of, owning_machine
 from pycapo.controllers.identity import Clouds, open_cloud
 from pycapo.controllers.nics import Nics
+from pycapo.controllers.own_networks import look_at_own
 from pycapo.controllers.pool_address import PoolAddress
 from pycapo.controllers.reservations import Reservations, taking
 from pycapo.controllers.telling import (
@@ -39,12 +40,12 @@ from pycapo.controllers.telling import (
     tell_steps,
     tell_trouble,
 )
-from pycapo.controllers.wishes import wishes_for
+from pycapo.controllers.wishes import wished_networks, wishes_for
 from pycapo.kube import conditions
 from pycapo.kube.controller import Watch, wish_changed
 from pycapo.kube.kube import Kube
 from pycapo.kube.life import Again, Gone, Life, Verdict
-from pycapo.kube.meta import ObjectKey
+from pycapo.kube.meta import ObjectKey, deleting
 from pycapo.model.kinds import Kind
 from pycapo.model.marks import OWNER_ANNOTATION, new_owner
 from pycapo.model.records import Image, Server
@@ -53,6 +54,7 @@ from pycapo.model.steps import Plan, Sealed, Step, Wait
 from pycapo.plan.capabilities import server_needs
 from pycapo.plan.fixed_addresses import subnets_wanted, takes
 from pycapo.plan.machine import SERVER_FINALIZER, noted_server
+from pycapo.plan.machine_networks import complete, placed
 from pycapo.plan.nics import hold_back
 from pycapo.plan.plugging import lost_wanted, unplugged
 from pycapo.plan.pool_address import ADDRESS_READY, held_back
@@ -88,10 +90,12 @@ class ServerLife(Life[OpenStackServer]):
         return bool(cluster and cluster.spec and cluster.spec.paused)
 
     def prepare(self, obj: OpenStackServer) -> None:
-        """Gives the server the id by which it knows its resources again: its machine's, if it has one."""
+        """Gives the server the id by which it knows its resources again, its machine's if it has one, and its own networks."""
         machine = owning_machine(self._kube, obj)
         theirs = (machine.metadata.annotations or {}).get(OWNER_ANNOTATION) if machine else None
         obj.metadata.annotations = {OWNER_ANNOTATION: theirs or new_owner(), **(obj.metadata.annotations or {})}
+        if not deleting(obj):
+            obj.spec.networks = wished_networks(self._kube, obj)
 
     def live(self, obj: OpenStackServer) -> Verdict:
         """One pass for a server that shall exist."""
@@ -100,13 +104,15 @@ class ServerLife(Life[OpenStackServer]):
         try:
             cloud = self._cloud(obj)
             claimed = self._pool_address.claimed(obj)
-            seen = self._look(cloud, obj)
-            nics = Nics(self._kube, cloud, obj, reservations=self._reservations)
-            takes_some = takes_nics(held_back(plan_server(obj, seen), claimed), seen)
-            seen = self._attach(nics, cloud, obj, seen=seen, takes_some=takes_some)
-            seen, plan = self._decide(obj, seen, claimed)
-            if plan.steps and seen.found:
-                obj.status.resolved = resolved_spec(obj, seen) or obj.status.resolved
+            own = look_at_own(cloud, obj)
+            acting = placed(obj, own)
+            seen = with_own(self._look(cloud, acting), own)
+            nics = Nics(self._kube, cloud, acting, reservations=self._reservations)
+            takes_some = takes_nics(held_back(plan_server(acting, seen), claimed), seen)
+            seen = self._attach(nics, cloud, acting, seen=seen, takes_some=takes_some)
+            seen, plan = self._decide(acting, seen, claimed)
+            if plan.steps and complete(obj, seen) and seen.found:
+                obj.status.resolved = resolved_spec(acting, seen) or obj.status.resolved
             with taking(self._reservations, seen.owner, takes(plan)):
                 made = apply(plan, cloud, done=done)
             floating = self._pool_address.point(obj, cloud, seen, claimed)
@@ -117,7 +123,7 @@ class ServerLife(Life[OpenStackServer]):
             return give_up_for_now(self._kube, obj, error)
         finally:
             tell_steps(self._kube, obj, done)
-        obj.status = server_status(obj, seen, plan + floating, made)
+        obj.status = server_status(acting, seen, plan + floating, made)
         tell_login(obj)
         tell_plan(obj, INSTANCE_READY, plan)
         tell_routing(obj, seen)
@@ -142,7 +148,7 @@ class ServerLife(Life[OpenStackServer]):
         done: list[Step] = []
         try:
             cloud = self._cloud(obj)
-            plan = retire_server(obj, self._look(cloud, obj))
+            plan = retire_server(obj, with_own(self._look(cloud, obj), look_at_own(cloud, obj)))
             tell_plan(obj, INSTANCE_READY, plan)
             apply(plan, cloud, done=done)
         except CloudError as error:
@@ -167,7 +173,8 @@ class ServerLife(Life[OpenStackServer]):
             obj.status.attachments = nics.told or None
         if nics.acted:
             again = observe_server(cloud, obj, seen.owner, wanted={})
-            seen = msgspec.structs.replace(seen, owned=again.owned, beside={**seen.beside, **again.beside})
+            owned = {**seen.owned, **again.owned}
+            seen = msgspec.structs.replace(seen, owned=owned, beside={**seen.beside, **again.beside})
         return msgspec.structs.replace(seen, nics=tuple(nics.ids))
 
     def _look(self, cloud: Cloud, obj: OpenStackServer) -> Seen:
@@ -270,6 +277,5 @@ def watches(kube: Kube) -> tuple[Watch, ...]:
     )
 
 
-def _named_ids(cluster: OpenStackCluster) -> list[tuple[str, str | None, int]]:
-    known = (cluster.status.networks if cluster.status else None) or ()
-    return [(item.name, item.id, len(item.subnets or ())) for item in known]
+def _named_ids(cluster: OpenStackCluster) -> list[tuple[str, str | None, int, int]]:
+    return [grounds_of(it) for it in (cluster.status.networks if cluster.status else None) or ()]

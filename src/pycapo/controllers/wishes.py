@@ -13,6 +13,7 @@ from pycapo.api.capi import CLUSTER_NAME_LABEL
 from pycapo.api.cluster import OpenStackCluster
 from pycapo.api.machine import OpenStackMachine
 from pycapo.api.meta import LabelSelector
+from pycapo.api.networks import MachineNetwork
 from pycapo.api.v1alpha1 import OpenStackNetworkAttachment, OpenStackServer
 from pycapo.controllers.family import capi_machine, infrastructure, machines_of, owning_machine
 from pycapo.controllers.identity import selects
@@ -22,7 +23,9 @@ from pycapo.kube.meta import deleting
 from pycapo.model.marks import OWNER_ANNOTATION
 from pycapo.model.seen import Seen
 from pycapo.plan.machine import complete_ports, provisioned, role_group
+from pycapo.plan.machine_networks import placed_ports
 from pycapo.plan.nics import Wish, attachments_of
+from pycapo.plan.per_machine import machine_networks
 
 Asked = tuple[OpenStackNetworkAttachment | None, Wish]
 """An attachment, None if it does not exist any more, and what it asks of a server."""
@@ -54,9 +57,28 @@ def wishes_for(kube: Kube, server: OpenStackServer, seen: Seen) -> Iterator[Aske
         return
     known = [it for it in kube.list(OpenStackNetworkAttachment, namespace=server.metadata.namespace or "") if id_of(it)]
     for attachment in sorted(known, key=lambda it: it.metadata.name):
-        yield attachment, _wish(kube, attachment, machine)
+        yield attachment, _placed(_wish(kube, attachment, machine), server, seen)
     for id in _forgotten(kube, known, server, seen=seen):
         yield None, Wish(id=id)
+
+
+def wished_networks(kube: Kube, server: OpenStackServer) -> list[MachineNetwork] | None:
+    """The networks of a server's own, with those that only attachments ask for; it keeps them as long as it lives."""
+    machine, there = owning_machine(kube, server), server.spec.networks or []
+    cluster = infrastructure(kube, machine) if machine else None
+    if machine is None or cluster is None:
+        return server.spec.networks
+    listed = kube.list(OpenStackNetworkAttachment, namespace=server.metadata.namespace or "")
+    ports = [port for it in listed if selected(it, machine) and not deleting(it) for port in it.spec.ports]
+    known = {it.name for it in there}
+    return [*there, *(it for it in machine_networks(ports, cluster) or () if it.name not in known)] or None
+
+
+def _placed(wish: Wish, server: OpenStackServer, seen: Seen) -> Wish:
+    """The wish with the ids of the server's own networks, as far as they are there."""
+    if not server.spec.networks or not wish.completed:
+        return wish
+    return msgspec.structs.replace(wish, completed=tuple(placed_ports(wish.completed, server.spec, seen)))
 
 
 def _wish(kube: Kube, attachment: OpenStackNetworkAttachment, machine: OpenStackMachine) -> Wish:

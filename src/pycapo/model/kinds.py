@@ -11,7 +11,9 @@ class Kind(StrEnum):
     """A kind of OpenStack resource, spelled as a person says it."""
 
     NETWORK = "network"
+    NETWORK_CLAIM = "network claim"
     SUBNET = "subnet"
+    SUBNET_POOL = "subnet pool"
     ROUTER = "router"
     ROUTER_INTERFACE = "router interface"
     SECURITY_GROUP = "security group"

@@ -59,6 +59,11 @@ def parse_mark(text: str) -> Mark | None:
     return Mark(owner=match[2], role=match[3], borrowed=match[1] is not None) if match else None
 
 
+def find_marks(tags: Iterable[str]) -> tuple[Mark, ...]:
+    """Every mark among tags."""
+    return tuple(mark for mark in map(parse_mark, tags) if mark)
+
+
 def find_mark(
     *, tags: Iterable[str] = (), description: str | None = None, metadata: Mapping[str, str] | None = None
 ) -> Mark | None:

@@ -25,6 +25,11 @@ def security_group(namespace: str, name: str, role: str) -> str:
     return f"k8s-cluster-{namespace}-{name}-secgroup-{role}"
 
 
+def machine_network(server: str, network: str) -> str:
+    """The name of a network that one server has for itself."""
+    return f"{server}-{network}"
+
+
 def port(server: str, suffix: str) -> str:
     """The name of a server's port; the suffix is the entry's index unless it has a name of its own."""
     return f"{server}-{suffix}"

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from pycapo.model.marks import Mark, find_mark
+from pycapo.model.marks import Mark, find_mark, find_marks
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -26,6 +26,12 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def mark(self) -> Mark | None:
         """Our mark, if the resource carries one."""
         return find_mark(tags=self.tags, description=self.description)
+
+    @property
+    def marks(self) -> tuple[Mark, ...]:
+        """All our marks: what is shared out may carry those of several owners for a moment."""
+        described = find_mark(description=self.description)
+        return (*find_marks(self.tags), *((described,) if described else ()))
 
 
 class Network(Record, frozen=True, kw_only=True):
@@ -69,6 +75,14 @@ class Subnet(Record, frozen=True, kw_only=True):
     ipv6_address_mode: str | None = None
     ipv6_ra_mode: str | None = None
     subnetpool_id: str | None = None
+
+
+class SubnetPool(Record, frozen=True, kw_only=True):
+    """A Neutron subnet pool: prefixes that subnets are carved out of."""
+
+    prefixes: tuple[str, ...] = ()
+    ip_version: int = 4
+    default_prefixlen: int = 0
 
 
 class FixedIP(msgspec.Struct, frozen=True):

@@ -49,6 +49,7 @@ def bastion_server(cluster: OpenStackCluster, name: str) -> OpenStackServer:
     machine = OpenStackMachine(metadata=ObjectMeta(name=names.bastion(name)), spec=bastion.spec)
     made_by = Machine(spec=MachineSpec(cluster_name=name, failure_domain=bastion.availability_zone))
     spec = server_spec(machine, _in_its_group(cluster), made_by)
+    made_from = msgspec.structs.replace(spec, networks=None)  # a wider subnet pool is no other bastion
     owner = OwnerReference(
         api_version=cluster.api_version, kind=cluster.kind, name=meta.name, uid=meta.uid or "", controller=True
     )
@@ -58,7 +59,9 @@ def bastion_server(cluster: OpenStackCluster, name: str) -> OpenStackServer:
             name=names.bastion(name),
             namespace=meta.namespace,
             labels={CLUSTER_NAME_LABEL: name, **({WATCH_FILTER_LABEL: filtered} if filtered else {})},
-            annotations={SPEC_ANNOTATION: hashlib.sha256(msgspec.json.encode(spec, order="sorted")).hexdigest()[:16]},
+            annotations={
+                SPEC_ANNOTATION: hashlib.sha256(msgspec.json.encode(made_from, order="sorted")).hexdigest()[:16]
+            },
             owner_references=[owner],
         ),
         spec=spec,

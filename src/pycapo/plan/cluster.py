@@ -10,10 +10,10 @@ Rule: the parts are cut by the condition that they make true. What has no mark o
 from collections.abc import Iterator, Sequence
 
 from pycapo.model.kinds import Kind
-from pycapo.model.records import LoadBalancer, Network, Port, Record, Router, SecurityGroup, Subnet
+from pycapo.model.records import LoadBalancer, Network, Port, Record, Router, SecurityGroup, Subnet, SubnetPool
 from pycapo.model.seen import Seen
 from pycapo.model.steps import Delete, Key, Plan, Step, Wait
-from pycapo.plan import balancer, endpoint, named_networks, network, roles, router, security, zones
+from pycapo.plan import balancer, endpoint, named_networks, network, roles, router, security, subnet_pools, zones
 from pycapo.plan.asked import Asked, kept
 from pycapo.plan.report import Parts
 
@@ -79,10 +79,10 @@ def plan_retirement(asked: Asked, seen: Seen, remaining: Sequence[str]) -> Plan:
     balancing = _end_of_balancers(seen)
     if not balancing.settled:
         return Plan(steps=freeing) + balancing
-    in_the_way = tuple(_in_the_way(seen))
+    in_the_way = (*_in_the_way(seen), *_carved(seen))
     if in_the_way:
         return Plan(steps=(*freeing, *_detached(seen)), waits=in_the_way)
-    last = (Kind.ROUTER, Kind.PORT, Kind.SUBNET, Kind.NETWORK, Kind.SECURITY_GROUP)
+    last = (Kind.ROUTER, Kind.PORT, Kind.SUBNET, Kind.NETWORK, Kind.SUBNET_POOL, Kind.SECURITY_GROUP)
     deleted = tuple(_delete(item, kind) for kind in last for item in _in_order(seen, kind))
     return Plan(steps=(*freeing, *_detached(seen), *deleted))
 
@@ -167,6 +167,14 @@ def _in_the_way(seen: Seen) -> Iterator[Wait]:
                 f"router {routers[port.device_id]} still joins subnets that are not the cluster's (port {port.id})"
             )
             yield _hold("WaitingForRouter", message)
+
+
+def _carved(seen: Seen) -> Iterator[Wait]:
+    """Subnets of others that are carved out of our pools: a pool cannot go before them."""
+    for pool in seen.all(Kind.SUBNET_POOL, SubnetPool):
+        ours = {it.id for it in seen.all(Kind.SUBNET, Subnet)}
+        if left := [it for it in subnet_pools.subnets_of(seen, pool) if it.id not in ours]:
+            yield subnet_pools.still_carved(pool, left, condition="Ready", after=SWEEP)
 
 
 def _foreign(port: Port, networks: dict[str, str | None]) -> bool:

@@ -71,6 +71,7 @@ def resolve_server(server: OpenStackServer, seen: Seen) -> Resolved:
 def takes(plan: Plan) -> frozenset[Place]:
     """The addresses that a plan is about to take, and the ports and floating IPs of others, as places without an address."""
     used = {(it.id, "") for it in plan.steps if isinstance(it, Update) and it.path.endswith(USES)}
+    used |= {(str(it.parent), "") for it in plan.steps if isinstance(it, Create) and it.key.kind is Kind.NETWORK_CLAIM}
     ports = (step.body.get("fixed_ips", ()) for step in plan.steps if isinstance(step, Create))
     given = (fixed for fixed_ips in ports for fixed in fixed_ips)
     return frozenset(used | {(it["subnet_id"], it["ip_address"]) for it in given if len(it) > 1})

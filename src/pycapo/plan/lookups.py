@@ -49,6 +49,8 @@ def _network(asked: Asked) -> Iterator[tuple[str, Lookup]]:
 def _named(path: str, named: NamedNetwork) -> Iterator[tuple[str, Lookup]]:
     if named.network:
         yield f"{path}.network", (Kind.NETWORK, query_of(named.network))
+    if named.per_machine and named.per_machine.claim:
+        yield f"{path}.perMachine.claim", (Kind.NETWORK_CLAIM, query_of(named.per_machine.claim))
     policy = named.managed.qos_policy if named.managed else None
     if policy and not policy.id:
         yield f"{path}.managed.qosPolicy", (Kind.QOS_POLICY, query_of(policy))

@@ -18,6 +18,7 @@ from pycapo.api.references import NetworkParam, OpenStackIdentityReference, Secu
 from pycapo.api.v1alpha1 import OpenStackServer, OpenStackServerSpec
 from pycapo.model.marks import OWNER_ANNOTATION
 from pycapo.model.steps import Wait
+from pycapo.plan.per_machine import followed, machine_networks, per_machine
 from pycapo.plan.references import INSTANCE_READY
 
 NETWORK_READY = "NetworkReady"
@@ -56,13 +57,15 @@ def server_spec(machine: OpenStackMachine, cluster: OpenStackCluster, capi_machi
     """The complete spec of a machine's server: ports, groups and tags as the cluster and the role of the machine have them."""
     spec, made_by = machine.spec, capi_machine.spec
     bootstrap = made_by.bootstrap if made_by else None
+    ports = list(complete_ports(_entries(machine), machine, cluster, group=role_group(cluster, capi_machine)))
     return OpenStackServerSpec(
         identity_ref=identity_of(machine, cluster),
         flavor=spec.flavor.filter.name if spec.flavor.filter else None,
         flavor_id=spec.flavor.id,
         image=spec.image,
         network_config=spec.network_config,
-        ports=list(complete_ports(_entries(machine), machine, cluster, group=role_group(cluster, capi_machine))),
+        ports=ports,
+        networks=machine_networks(ports, cluster),
         ssh_key_name=spec.ssh_key_name or "",
         availability_zone=made_by.failure_domain if made_by else None,
         config_drive=spec.config_drive,
@@ -85,6 +88,7 @@ def follow(server: OpenStackServerSpec, machine: OpenStackMachine, cluster: Open
     entries = _entries(machine)
     after = copy.deepcopy(server)
     after.identity_ref = identity_of(machine, cluster)
+    after.networks = followed(after.networks, cluster)
     if len(entries) == len(after.ports):
         for port, entry in zip(after.ports, entries, strict=True):
             dropped = entry.allowed_address_pairs is None and port.allowed_address_pairs is not None
@@ -147,7 +151,7 @@ def names_networks(machine: OpenStackMachine) -> bool:
 
 def network_waits(machine: OpenStackMachine, cluster: OpenStackCluster) -> Iterator[Wait]:
     """The named networks of the cluster that a machine's ports name and that are not there yet."""
-    ready = _named_networks(cluster)
+    ready = {*_named_networks(cluster), *per_machine(cluster)}
     declared = [network.name for network in cluster.spec.networks or ()]
     for path, port in _named_entries(machine):
         name = port.cluster_network or ""

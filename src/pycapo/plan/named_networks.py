@@ -3,6 +3,7 @@
 
     spec.networks[].managed -> network -> subnets -> (router: Cluster) interfaces, ours, kept as the spec says
     spec.networks[].network -> exactly one network that exists, never changed
+    spec.networks[].perMachine -> subnet pools that the networks of machines are carved out of, or networks to claim
     taken out of the spec   -> interfaces, subnets, network, once nobody has a port there
 
 Rule: machines wait for the network that they name; a named network keeps nothing else of a cluster from working.
@@ -13,9 +14,9 @@ from typing import Any
 
 import msgspec
 
-from pycapo.api.networks import NO_GATEWAY, ManagedNamedNetwork, NamedNetwork, NamedSubnet
+from pycapo.api.networks import NAMED_NETWORKS_READY, NO_GATEWAY, ManagedNamedNetwork, NamedNetwork, NamedSubnet
 from pycapo.model.kinds import Kind
-from pycapo.model.records import Network, Port, Record, Subnet
+from pycapo.model.records import Network, Port, Record, Subnet, SubnetPool
 from pycapo.model.seen import Seen
 from pycapo.model.steps import Create, Delete, Key, Plan, Ref, Step, Update, Wait
 from pycapo.plan import roles
@@ -23,8 +24,9 @@ from pycapo.plan.asked import Asked, kept
 from pycapo.plan.choose import choose_one, query_of, spelled
 from pycapo.plan.named_subnets import subnet_body, subnet_changes
 from pycapo.plan.router import Way, leave
+from pycapo.plan.subnet_pools import plan_claims, plan_pools, plan_unwanted_pools
 
-CONDITION = "NamedNetworksReady"
+CONDITION = NAMED_NETWORKS_READY
 SWEEP = 30.0
 """Seconds until the ports that keep a network from going are looked at again."""
 
@@ -36,6 +38,7 @@ class Named(msgspec.Struct, frozen=True):
     plan: Plan
     record: Network | None = None
     subnets: tuple[Subnet, ...] = ()
+    pools: tuple[SubnetPool, ...] = ()
 
 
 def plan_named(asked: Asked, seen: Seen, way: Way | None) -> tuple[Named, ...]:
@@ -51,7 +54,7 @@ def plan_unnamed(asked: Asked, seen: Seen) -> Plan:
         for network in seen.all(Kind.NETWORK, Network)
         if network.mark and roles.is_named(network.mark.role) and network.mark.role not in wanted
     ]
-    return sum((_retire(seen, network) for network in gone), Plan())
+    return sum((_retire(seen, network) for network in gone), Plan()) + plan_unwanted_pools(asked, seen)
 
 
 def _plan(asked: Asked, seen: Seen, way: Way | None, index: int) -> Named:
@@ -67,8 +70,8 @@ def _plan(asked: Asked, seen: Seen, way: Way | None, index: int) -> Named:
             return Named(wanted.name, Plan(waits=(chosen,)))
         there = tuple(item for item in seen.found.get(f"{where}.subnets", ()) if isinstance(item, Subnet))
         return Named(wanted.name, Plan(), chosen, tuple(sorted(there, key=lambda it: it.id)))
-    message = "a network for each machine: this version does not act on it yet"
-    return Named(wanted.name, Plan(waits=(_wait("NotYetSupported", message, f"{path}.perMachine", after=None),)))
+    plan, pools = plan_pools(asked, seen, wanted, path=path)
+    return Named(wanted.name, plan + plan_claims(seen, wanted, path=path), pools=pools)
 
 
 def _managed(asked: Asked, seen: Seen, way: Way | None, where: str, wanted: NamedNetwork) -> Named:

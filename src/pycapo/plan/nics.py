@@ -28,6 +28,7 @@ from pycapo.model.steps import Create, Delete, Plan, Step, Wait
 from pycapo.plan.capabilities import extension_waits
 from pycapo.plan.entries import Entry, port_path, port_role
 from pycapo.plan.fixed_addresses import resolve_server, subnets_wanted
+from pycapo.plan.machine_networks import plan_networks
 from pycapo.plan.plugging import BUSY_AGAIN, NIC, TROUBLE_AGAIN, UNPLUGGED_AGAIN, plug, takes_ports, unplug
 from pycapo.plan.port_body import port_body
 from pycapo.plan.port_names import name_port
@@ -149,7 +150,9 @@ def plan_nics(wish: Wish, server: OpenStackServer, seen: Seen, *, record: Server
     asking = asking_server(wish, server)
     resolved = resolve_server(asking, as_own(wish, server, seen))
     parts = [_nic(entry, asking, seen, resolved=resolved, record=record) for entry in entries]
-    return sum(parts, Plan())
+    own = plan_networks(asking, seen)
+    made_first = (_wait("WaitingForNetwork", "the machine's own networks are made first", after=0.0),)
+    return sum(parts, Plan(steps=own.steps, waits=own.waits or (made_first if own.steps else ())))
 
 
 def take_away(port: Port, record: Server | None) -> Plan:
@@ -176,7 +179,8 @@ def _nic(entry: Entry, asking: OpenStackServer, seen: Seen, *, resolved: Resolve
     """What one entry needs: its port, plugged in and as the entry says, or why that cannot be."""
     port = entry.seen(seen)
     lacking = (wait for wait in extension_waits(asking, seen) if wait.path.startswith(f"{entry.path}."))
-    waits = (*_kept_from(entry, resolved, missing=port is None), *lacking)
+    own = frozenset(it.name for it in asking.spec.networks or ())
+    waits = (*_kept_from(entry, resolved, missing=port is None, own=own), *lacking)
     if waits:
         return Plan(waits=waits)
     if port is None and record and not takes_ports(record):
@@ -208,7 +212,7 @@ def _plugged(entry: Entry, seen: Seen, record: Server | None) -> Plan:
     return Plan(steps=(plug(entry.ref(seen), record, entry=entry),))
 
 
-def _kept_from(entry: Entry, resolved: Resolved, *, missing: bool) -> Iterator[Wait]:
+def _kept_from(entry: Entry, resolved: Resolved, *, missing: bool, own: frozenset[str]) -> Iterator[Wait]:
     """What keeps an entry from being acted on: what is not done yet, contradictions, references that mean none or several."""
     for field in _LATER:
         if getattr(entry.port, field, None):
@@ -218,8 +222,8 @@ def _kept_from(entry: Entry, resolved: Resolved, *, missing: bool) -> Iterator[W
         if fixed.address_from:
             path = f"{entry.path}.fixedIPs[{place}].addressFrom"
             yield _wait("NotYetSupported", "this version does not act on it in an attachment", path=path, after=None)
-    if entry.port.cluster_network:
-        message = f'network "{entry.port.cluster_network}" of the cluster is not there yet'
+    if name := entry.port.cluster_network:
+        message = f'network "{name}" of the {"machine" if name in own else "cluster"} is not there yet'
         yield _wait("WaitingForNetwork", message, path=f"{entry.path}.clusterNetwork", after=None)
         return
     yield from contradictions(entry)

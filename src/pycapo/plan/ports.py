@@ -23,19 +23,22 @@ from pycapo.plan.subports import subport_waits, subports
 
 def port_waits(server: OpenStackServer, seen: Seen) -> Iterator[Wait]:
     """What keeps the ports from being made at all: contradictions in the spec, and what the cloud does not offer."""
+    own = frozenset(it.name for it in server.spec.networks or ())
     for entry in entries(server):
-        yield from contradictions(entry)
+        yield from contradictions(entry, own=own)
     yield from subport_waits(server)
     yield from extension_waits(server, seen)
 
 
-def contradictions(entry: Entry) -> Iterator[Wait]:
-    """What an entry says that cannot be."""
+def contradictions(entry: Entry, *, own: frozenset[str] = frozenset()) -> Iterator[Wait]:
+    """What an entry says that cannot be; `own` are the names of the networks that its server has for itself."""
     port, path = entry.port, entry.path
     if port.existing_port:
         return
     if port.enable_port_security is False and port.security_groups:
         yield invalid(f"{path}.securityGroups", "security groups need port security, which the entry switches off")
+    if port.cluster_network in own:
+        return
     if port.cluster_network:
         yield invalid(
             f"{path}.clusterNetwork", "only ports of machines can name a network of their cluster; give network"

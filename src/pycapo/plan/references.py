@@ -134,7 +134,7 @@ def _of_port(path: str, port: PortBody) -> Iterator[Reference]:
     if port.network:
         yield f"{path}.network", Kind.NETWORK, port.network, False
     for place, fixed in enumerate(port.fixed_ips or ()):
-        if fixed.subnet:
+        if fixed.subnet and not port.cluster_network:  # those of a network to be made come with it
             # Without a network it is the subnet that says which one is meant; an address is looked for in it.
             needed = port.network is None or bool(fixed.ip_address or fixed.range or fixed.address_from)
             yield f"{path}.fixedIPs[{place}].subnet", Kind.SUBNET, fixed.subnet, needed

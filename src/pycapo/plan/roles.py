@@ -34,6 +34,21 @@ def is_named(role: str) -> bool:
     return role.startswith("net.")
 
 
+def machine_network(name: str) -> str:
+    """The role of a machine's own network, of this name in `spec.networks`; it plays it for the machine, not for the cluster."""
+    return f"own.{name}"
+
+
+def machine_subnet(network: str, subnet: str) -> str:
+    """The role of a subnet of a machine's own network."""
+    return f"own.{network}.{subnet}"
+
+
+def is_machine_network(role: str) -> bool:
+    """Whether a role is that of a machine's own network or one of its subnets."""
+    return role.startswith("own.")
+
+
 def interface(index: int) -> str:
     """The role of the router interface in the subnet with this place."""
     return f"interface-{index}"

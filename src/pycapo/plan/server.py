@@ -21,6 +21,7 @@ from pycapo.model.steps import Create, Delete, Key, Plan, Step, Update, Wait
 from pycapo.plan.entries import entry_at, port_name, port_role, trunk_role
 from pycapo.plan.existing_ports import claim_ports, existing_waits, give_back
 from pycapo.plan.fixed_addresses import LOOK_AGAIN, PASSING, differing, resolve_server
+from pycapo.plan.machine_networks import plan_networks, retire_networks
 from pycapo.plan.plugging import repair_ports
 from pycapo.plan.port_floating_ips import floating_ips, leave_floating_ips
 from pycapo.plan.port_names import name_ports
@@ -83,7 +84,10 @@ def _keep(server: OpenStackServer, seen: Seen, record: Server) -> Plan:
     """What makes a server that exists whole again, and what keeps it from being ready."""
     told = (*state_waits(record), *differing(server, seen))
     repairs = (*retag(server, seen), *repair_pairs(server, seen), *join_subports(server, seen))
-    plan = Plan(steps=repairs, waits=told) + (Plan() if record.status in GONE else repair_ports(server, seen, record))
+    plan = Plan(steps=repairs, waits=told)
+    if record.status not in GONE:
+        own = plan_networks(server, seen)
+        plan += own if not own.settled else repair_ports(server, seen, record)
     plan += name_ports(server, seen, record)
     return plan if plan.waits or missing_ports(server, seen) else plan + floating_ips(server, seen)
 
@@ -105,6 +109,13 @@ def make_server(server: OpenStackServer, seen: Seen) -> Plan:
     waits = (*ports, *resolved.waits, *floating.waits, *data)
     if waits:
         return Plan(waits=waits)
+    own = plan_networks(server, seen)
+    if not own.settled:
+        return (
+            own
+            if own.waits
+            else own + Plan(waits=(_wait("InstanceNotReady", "its networks are made first", after=0.0),))
+        )
     volumes = tuple(create_volumes(server, seen, resolved))
     parts = (
         *volumes,
@@ -251,7 +262,8 @@ def retire_server(server: OpenStackServer, seen: Seen) -> Plan:
     trunks = tuple(_delete(Kind.TRUNK, trunk, "its server is gone") for trunk in seen.all(Kind.TRUNK, Trunk))
     ports = tuple(_leave(port) for port in seen.all(Kind.PORT, Port))
     volumes, waits = remove_volumes(seen)
-    return Plan(steps=(*leave_floating_ips(server, seen), *trunks, *ports, *volumes), waits=waits)
+    leaving = Plan(steps=(*leave_floating_ips(server, seen), *trunks, *ports, *volumes), waits=waits)
+    return leaving + retire_networks(server, seen)
 
 
 _going = Wait(

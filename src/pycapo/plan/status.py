@@ -20,9 +20,10 @@ from pycapo.api.cluster import LoadBalancer as LoadBalancerStatus
 from pycapo.api.cluster import Router as RouterStatus
 from pycapo.api.networks import NamedNetworkStatus
 from pycapo.api.networks import Subnet as SubnetStatus
+from pycapo.api.networks import SubnetPool as SubnetPoolStatus
 from pycapo.model.kinds import Kind
 from pycapo.model.marks import parse_mark
-from pycapo.model.records import Listener, LoadBalancer, Network, Record, SecurityGroup, Subnet
+from pycapo.model.records import Listener, LoadBalancer, Network, Record, SecurityGroup, Subnet, SubnetPool
 from pycapo.model.seen import Seen
 from pycapo.plan import balancer, endpoint, named_networks, network, roles, router, security
 from pycapo.plan.asked import Asked
@@ -99,9 +100,20 @@ def _named(
         record = named.record
         subnets = [_subnet(item) for item in named.subnets] or None
         told.append(
-            NamedNetworkStatus(name=named.name, id=record.id if record else None, subnets=subnets, condition=condition)
+            NamedNetworkStatus(
+                name=named.name,
+                id=record.id if record else None,
+                subnets=subnets,
+                subnet_pools=[SubnetPoolStatus(name=_last(it), id=it.id) for it in named.pools] or None,
+                condition=condition,
+            )
         )
     return told
+
+
+def _last(pool: SubnetPool) -> str:
+    """The name of the subnet that a pool is for, from its role."""
+    return pool.mark.role.rpartition(".")[2] if pool.mark else pool.name or pool.id
 
 
 def _subnet(record: Subnet) -> SubnetStatus:

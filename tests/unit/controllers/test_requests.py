@@ -12,6 +12,7 @@ from attachments import an_attachment
 from builders import NAMESPACE
 from machine_stage import Stage
 from memory_cloud import a_memory_cloud
+from pycapo.api.cluster import OpenStackCluster
 from pycapo.api.machine import OpenStackMachine
 from pycapo.api.ports import PortOpts
 from pycapo.api.references import NetworkParam
@@ -150,3 +151,31 @@ def test_a_nic_for_a_machine_that_runs_is_two_requests_and_nothing_when_it_is_th
 
     nics = [it for it in stage.cloud.all(Kind.PORT) if it.network_id == "net-2" and it.device_id]
     assert (len(nics), given / 10 <= 2.5, settled) == (10, True, 0)
+
+
+@pytest.mark.parametrize(("network", "made", "removed"), [("own", 6, 5), ("vlan", 5, 5)])
+def test_a_network_of_its_own_costs_a_machine_what_makes_it_and_nothing_later(
+    network: str, made: int, removed: int
+) -> None:
+    stage = Counted()
+    carved = {"subnets": [{"name": "v4", "from": ["10.64.0.0/16"], "prefixLength": 28}]}
+    own = [
+        {"name": "own", "perMachine": carved},
+        {"name": "vlan", "perMachine": {"claim": {"filter": {"tags": ["v"]}}}},
+    ]
+    for _ in range(10):
+        made_by_others = stage.cloud.create(Kind.NETWORK, [{"name": "vlan"}], marks=[None])[0]
+        stage.cloud.world.change(Kind.NETWORK, made_by_others.id, {"tags": ["v"]})
+    (cluster,) = stage.kube.list(OpenStackCluster)
+    document = cluster.to_dict()
+    document["spec"]["networks"] = own
+    stage.kube.patch(cluster, OpenStackCluster.from_dict(document))
+    stage.settle()
+
+    birth = stage.cost(lambda: stage.make(10, PortOpts(), PortOpts(cluster_network=network)))
+    places = {it.network_id for it in stage.cloud.all(Kind.PORT) if it.device_owner.startswith("compute")}
+    settled = stage.cost(stage.turn_all)
+    end = stage.cost(stage.remove_all)
+
+    assert len(places) == 11
+    assert (birth / 10 <= made, settled, end / 10 <= removed) == (True, 0, True)

@@ -116,16 +116,16 @@ def test_an_unclear_external_network_holds_up_router_and_endpoint_but_not_the_ne
     assert parts["RouterReady"].waits[0].reason == "WaitingForNetwork"
 
 
-def test_fields_without_behaviour_are_told() -> None:
+def test_a_network_for_each_machine_makes_a_subnet_pool_and_nothing_else() -> None:
     carved = {"subnets": [{"name": "v4", "from": ["10.64.0.0/16"], "prefixLength": 28}]}
     spec: dict[str, Any] = {"networks": [{"name": "own", "perMachine": carved}]}
 
-    parts = plan_cluster(asked(**spec), a_picture(found=FOUND))
+    (step,) = plan_cluster(asked(**spec), a_picture(found=FOUND))["NamedNetworksReady"].steps
 
-    assert (
-        parts["NamedNetworksReady"].waits[0].told
-        == "spec.networks[0].perMachine: a network for each machine: this version does not act on it yet"
-    )
+    assert isinstance(step, Create)
+    assert (step.key.kind, step.path) == (Kind.SUBNET_POOL, "spec.networks[0].perMachine.subnets[0]")
+    lengths = {step.body[f"{name}_prefixlen"] for name in ("min", "default", "max")}
+    assert (step.body["prefixes"], lengths) == (["10.64.0.0/16"], {28})
 
 
 def test_machines_can_join_when_nothing_they_need_is_missing() -> None:

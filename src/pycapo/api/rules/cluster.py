@@ -13,7 +13,7 @@ from pycapo.api.rules.addresses import check_address, check_inside, check_prefix
 from pycapo.api.rules.change import Change
 from pycapo.api.rules.fixed import Freedom, Update, items, part, spec_of, template_spec_of
 from pycapo.api.rules.machine import check_machine
-from pycapo.api.rules.networks import check_subnets
+from pycapo.api.rules.networks import advise_networks, check_subnets
 from pycapo.api.rules.problem import Problem, duplicate, forbidden
 from pycapo.api.rules.security import LISTS, check_security
 
@@ -65,6 +65,11 @@ def _comes_or_goes(update: Update, change: Change) -> bool:
     return len(change.path) == len(("networks", "name")) and None in (change.old, change.new)
 
 
+def _grows(_update: Update, change: Change) -> bool:
+    """Tell whether CIDRs were added to a list and none was taken away."""
+    return isinstance(change.old, list) and isinstance(change.new, list) and set(change.old) <= set(change.new)
+
+
 def _current_address(update: Update) -> str:
     address = part(update.status, "apiServerManagedLoadBalancer").get("ip")
     return f"can only be set to the address that the API server has already, {address or 'and it has none yet'}"
@@ -104,6 +109,7 @@ CLUSTER = (
             "subnets[*]": _are_found_subnets,
             "managedSecurityGroups": _is_turned_on,
             "networks[*]": _comes_or_goes,
+            "networks[*].perMachine.subnets[*].from": _grows,
             "networks[*].managed.subnets[*]": lambda _update, change: None in (change.old, change.new),
         },
         default="is fixed when the cluster is made; make a new cluster for that",
@@ -123,6 +129,7 @@ CLUSTER = (
         "subnets cannot be added or removed, and only dnsNameservers of one may change; make a new cluster for that",
     )
     .instead("apiServer.managedLoadBalancer", "only allowedCIDRs and monitor may change; make a new cluster for that")
+    .instead("networks[*].perMachine.subnets[*].from", "CIDRs can be added, none can go or change: machines use them")
     .instead("networks[*]", "give a network of another kind another name in spec.networks, and move the ports to it")
 )
 TEMPLATE = Freedom(
@@ -155,7 +162,8 @@ def advise(found: Json) -> list[str]:
     """Return what is allowed in a cluster but hardly meant."""
     spec = spec_of(found)
     ignored = [name for name in ("network", "subnets") if spec.get(name)] if spec.get("managedSubnets") else []
-    return [f"spec.{name}: has no effect beside spec.managedSubnets, which makes a network" for name in ignored]
+    advice = [f"spec.{name}: has no effect beside spec.managedSubnets, which makes a network" for name in ignored]
+    return [*advice, *advise_networks("spec", spec)]
 
 
 def _bastion_goes(update: Update) -> Iterator[Problem]:

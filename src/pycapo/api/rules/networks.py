@@ -72,12 +72,54 @@ def _same_version(path: str, text: object, cidr: object) -> Iterator[Problem]:
         yield Problem(path, f"is an IPv{found.version} address, its subnet {around} is IPv{around.version}", text)
 
 
+def advise_networks(path: str, spec: Json) -> Iterator[str]:
+    """Yield what Neutron allows but leaves a node with two routes to one place: prefixes that it can meet twice."""
+    places = [(f"{where}.cidr", network(subnet.get("cidr"))) for where, subnet, _ in _subnets(path, spec)]
+    for index, named in enumerate(items(spec, "networks")):
+        for position, subnet in enumerate(items(part(named, "perMachine"), "subnets")):
+            where = f"{path}.networks[{index}].perMachine.subnets[{position}].from"
+            for found in (it for it in map(network, items(subnet, "from")) if it is not None):
+                yield from (
+                    f"{where}: {found} overlaps {other} ({one}); a machine on both networks finds no way to one of them"
+                    for other, one in places
+                    if one is not None and one.version == found.version and one.overlaps(found)
+                )
+
+
 def _carved(path: str, per_machine: Json) -> Iterator[Problem]:
+    versions: dict[int, str] = {}
     for index, subnet in enumerate(items(per_machine, "subnets")):
         where, length = f"{path}.subnets[{index}]", subnet.get("prefixLength") or 0
-        for position, cidr in enumerate(items(subnet, "from")):
-            yield from check_subnet_cidr(f"{where}.from[{position}]", cidr)
-            around = network(cidr)
-            if around is not None and not around.prefixlen <= length <= around.max_prefixlen:
-                told = f"no such subnet fits into {around}; use {around.prefixlen} to {around.max_prefixlen}"
-                yield Problem(f"{where}.prefixLength", told, length)
+        spaces = [(f"{where}.from[{i}]", network(cidr)) for i, cidr in enumerate(items(subnet, "from"))]
+        for (spot, around), cidr in zip(spaces, items(subnet, "from"), strict=True):
+            yield from check_subnet_cidr(spot, cidr)
+            if around is not None:
+                yield from _fitting(f"{where}.prefixLength", length, around)
+        yield from _one_space([(spot, found) for spot, found in spaces if found is not None])
+        for version in {found.version for _, found in spaces if found is not None}:
+            first = versions.setdefault(version, where)
+            if first != where:
+                told = f"is the second IPv{version} subnet after {first}; Neutron takes one subnet pool for each IP version"
+                yield Problem(where, f"{told} of a network", subnet.get("name"))
+        for position, server in enumerate(items(subnet, "dnsNameservers")):
+            yield from _same_version(
+                f"{where}.dnsNameservers[{position}]", server, (items(subnet, "from") or [None])[0]
+            )
+
+
+def _fitting(path: str, length: int, around: Network) -> Iterator[Problem]:
+    """Yield a problem when a prefix has no room for a subnet of this length, or the subnet none for a gateway and a node."""
+    most = around.max_prefixlen - 2
+    if not around.prefixlen <= length <= most:
+        told = f"no subnet for a gateway and a node fits into {around}; use {around.prefixlen} to {most}"
+        yield Problem(path, told, length)
+
+
+def _one_space(spaces: list[tuple[str, Network]]) -> Iterator[Problem]:
+    """Yield a problem for each prefix of another IP version than the first, and for each that overlaps another one."""
+    for spot, found in spaces:
+        if found.version != spaces[0][1].version:
+            yield Problem(spot, f"is IPv{found.version}, the first is IPv{spaces[0][1].version}", str(found))
+    for (first, one), (second, other) in combinations(spaces, 2):
+        if one.version == other.version and one.overlaps(other):
+            yield Problem(second, f"overlaps {first} ({one})", str(other))

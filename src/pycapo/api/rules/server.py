@@ -6,14 +6,23 @@ Rule: a server follows its machine: what may change there may change here, whose
 
 from typing import Any
 
+from pycapo.api.rules.change import Change
 from pycapo.api.rules.fixed import Freedom, Update, items, spec_of
 from pycapo.api.rules.machine import check_devices
 from pycapo.api.rules.ports import MUTABLE, check_ports
 from pycapo.api.rules.problem import Problem
 
 Json = dict[str, Any]
+
+
+def _comes(_update: Update, change: Change) -> bool:
+    """Tell whether a network of the server's own was added: an attachment asks for it."""
+    return len(change.path) == len(("networks", "name")) and change.old is None
+
+
 SERVER = Freedom(
-    always=("identityRef", *MUTABLE),
+    always=("identityRef", "networks[*].subnets[*].pool", "networks[*].subnets[*].from", *MUTABLE),
+    when={"networks[*]": _comes},
     default="OpenStackServer is immutable; delete it and make a new one, or replace its machine",
 )
 

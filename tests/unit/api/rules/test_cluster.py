@@ -175,6 +175,23 @@ def test_a_named_network_may_be_tuned_but_not_turned_into_another() -> None:
     assert refused(old, networks=[{"name": "n", "managed": other}]) == ["spec.networks[n].managed.provider.networkType"]
 
 
+def test_prefixes_to_carve_from_are_added_and_nothing_else_of_them_changes() -> None:
+    def networks(*prefixes: str, length: int = 28) -> list[Json]:
+        subnet = {"name": "v4", "from": list(prefixes), "prefixLength": length}
+        return [{"name": "n", "perMachine": {"subnets": [subnet]}}]
+
+    old, subnet = a_cluster(networks=networks("10.64.0.0/24")), "spec.networks[n].perMachine.subnets[v4]"
+    assert refused(old, networks=networks("10.64.0.0/24", "10.65.0.0/24")) == []
+    assert refused(old, networks=networks("10.65.0.0/24", "10.66.0.0/24")) == [f"{subnet}.from"]
+    assert refused(old, networks=networks("10.65.0.0/24")) == [f"{subnet}.from[0]"]
+    assert refused(old, networks=networks("10.64.0.0/24", length=27)) == [f"{subnet}.prefixLength"]
+    claim = [{"name": "n", "perMachine": {"claim": {"filter": {"tags": ["vlan"]}}}}]
+    assert refused(old, networks=claim) == [
+        "spec.networks[n].perMachine.subnets[v4]",
+        "spec.networks[n].perMachine.claim",
+    ]
+
+
 @pytest.mark.parametrize(
     ("spec", "path"),
     [

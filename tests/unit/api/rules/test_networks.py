@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from pycapo.api.rules.cluster import advise
 from pycapo.api.rules.networks import check_subnets
 
 Json = dict[str, Any]
@@ -52,3 +53,42 @@ def test_a_carved_subnet_fits_into_what_it_is_carved_from(length: int, paths: in
     carved = {"name": "own", "perMachine": {"subnets": [{"from": ["10.64.0.0/16"], "prefixLength": length}]}}
 
     assert found(networks=[carved]) == ["spec.networks[0].perMachine.subnets[0].prefixLength"] * paths
+
+
+def carved(**fields: Any) -> dict[str, Any]:
+    return {"name": "v4", "from": ["10.64.0.0/16"], "prefixLength": 28, **fields}
+
+
+def own(*subnets: dict[str, Any]) -> dict[str, Any]:
+    return {"name": "own", "perMachine": {"subnets": list(subnets)}}
+
+
+@pytest.mark.parametrize(
+    ("subnets", "path"),
+    [
+        ([carved(prefixLength=31)], "subnets[0].prefixLength"),
+        ([carved(**{"from": ["10.64.0.0/16", "10.64.1.0/24"]})], "subnets[0].from[1]"),
+        ([carved(**{"from": ["10.64.0.0/16", "fd00::/48"]}, prefixLength=28)], "subnets[0].from[1]"),
+        ([carved(**{"from": ["10.64.0.1/16"]})], "subnets[0].from[0]"),
+        ([carved(), carved(name="b", **{"from": ["10.65.0.0/16"]})], "subnets[1]"),
+        ([carved(dnsNameservers=["fd00::1"])], "subnets[0].dnsNameservers[0]"),
+    ],
+)
+def test_what_no_network_of_a_machine_can_be_is_refused(subnets: list[dict[str, Any]], path: str) -> None:
+    assert f"spec.networks[0].perMachine.{path}" in found(networks=[own(*subnets)])
+
+
+def test_a_carved_subnet_of_each_ip_version_is_fine() -> None:
+    six = carved(name="v6", **{"from": ["fd00:64::/48"]}, prefixLength=64)
+
+    assert found(networks=[own(carved(dnsNameservers=["10.0.0.1"]), six)]) == []
+
+
+def test_prefixes_that_a_machine_can_meet_twice_are_advised_against() -> None:
+    spec = {"managedSubnets": [{"cidr": "10.64.1.0/24"}], "networks": [own(carved())]}
+
+    (advice,) = advise({"spec": spec})
+
+    assert advice.startswith(
+        "spec.networks[0].perMachine.subnets[0].from: 10.64.0.0/16 overlaps spec.managedSubnets[0]"
+    )
