@@ -8,7 +8,7 @@ from pycapo.api.record import Int32, Record, Rule, described
 from pycapo.api.references import Filter, NetworkParam, OneOf, QosPolicyParam
 
 LABEL = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
-NAMED_NETWORKS_READY = "NamedNetworksReady"
+NAMED_NETWORKS = "NamedNetworksReady"
 """The condition of a cluster that has named networks, or had some of which something is left."""
 NO_GATEWAY = "None"
 """What `gateway` says for a subnet that has none."""

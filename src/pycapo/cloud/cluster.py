@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from pycapo.api.cluster import OpenStackCluster
-from pycapo.api.networks import NAMED_NETWORKS_READY
+from pycapo.api.networks import NAMED_NETWORKS
 from pycapo.api.recorded import recorded_addresses, recorded_ids
 from pycapo.cloud.cloud import Cloud, Picture
 from pycapo.cloud.matching import matches
@@ -77,7 +77,7 @@ def observe_cluster(
 def _may_have_pools(cluster: OpenStackCluster) -> bool:
     """Whether subnet pools may be the cluster's: it has named networks, or something is left of them, or it goes."""
     status = cluster.status
-    told = any(it.type == NAMED_NETWORKS_READY for it in (status.conditions if status else None) or ())
+    told = any(it.type == NAMED_NETWORKS for it in (status.conditions if status else None) or ())
     return told or bool(cluster.spec.networks or cluster.metadata.deletion_timestamp)
 
 

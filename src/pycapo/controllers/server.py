@@ -45,7 +45,7 @@ from pycapo.kube import conditions
 from pycapo.kube.controller import Watch, wish_changed
 from pycapo.kube.kube import Kube
 from pycapo.kube.life import Again, Gone, Life, Verdict
-from pycapo.kube.meta import ObjectKey, deleting
+from pycapo.kube.meta import ObjectKey
 from pycapo.model.kinds import Kind
 from pycapo.model.marks import OWNER_ANNOTATION, new_owner
 from pycapo.model.records import Image, Server
@@ -94,8 +94,7 @@ class ServerLife(Life[OpenStackServer]):
         machine = owning_machine(self._kube, obj)
         theirs = (machine.metadata.annotations or {}).get(OWNER_ANNOTATION) if machine else None
         obj.metadata.annotations = {OWNER_ANNOTATION: theirs or new_owner(), **(obj.metadata.annotations or {})}
-        if not deleting(obj):
-            obj.spec.networks = wished_networks(self._kube, obj)
+        obj.spec.networks = wished_networks(self._kube, obj)
 
     def live(self, obj: OpenStackServer) -> Verdict:
         """One pass for a server that shall exist."""
@@ -198,7 +197,7 @@ class ServerLife(Life[OpenStackServer]):
                 seen = msgspec.structs.replace(seen, owned=again.owned)
             return observe_lost(cloud, obj, seen)
         seen = observe_further(cloud, seen, subnets_wanted(obj, seen))
-        found = {**seen.found, IMAGE_OBJECT: self._image(obj)} if image_object(obj.spec) else seen.found
+        found = {**seen.found, IMAGE_OBJECT: _image(self._kube, obj)} if image_object(obj.spec) else seen.found
         seen = observe_subnets(cloud, seen) if needs_facts(obj) else seen
         data, format = self._user_data(obj)
         return msgspec.structs.replace(seen, found=found, user_data=data, user_data_format=format)
@@ -217,13 +216,15 @@ class ServerLife(Life[OpenStackServer]):
         value, format = (secret or {}).get("value"), (secret or {}).get("format", b"")
         return Sealed(base64.b64encode(value).decode()) if value is not None else None, format.decode()
 
-    def _image(self, obj: OpenStackServer) -> tuple[Image, ...]:
-        name = image_object(obj.spec) or ""
-        found = self._kube.read(ImageObject, obj.metadata.namespace or "", name)
-        return (Image(id=found.available_id, name=name),) if found and found.available_id else ()
-
     def _cloud(self, obj: OpenStackServer) -> Cloud:
         return open_cloud(self._kube, self._clouds, obj.metadata.namespace or "", obj.spec.identity_ref)
+
+
+def _image(kube: Kube, obj: OpenStackServer) -> tuple[Image, ...]:
+    """The image behind the Image object that a spec refers to."""
+    name = image_object(obj.spec) or ""
+    found = kube.read(ImageObject, obj.metadata.namespace or "", name)
+    return (Image(id=found.available_id, name=name),) if found and found.available_id else ()
 
 
 def observe_lost(cloud: Cloud, obj: OpenStackServer, seen: Seen) -> Seen:

@@ -27,6 +27,7 @@ TROUBLE = frozenset(
         *("InvalidMachineSpec", "NotSupported", "NotYetSupported", "TrunkNotSupported", "ExtensionMissing"),
         *("LoadBalancerServiceAbsent", "LoadBalancerError", "UserDataTooLarge", "VolumeFailed", "PortLost"),
         *("InstanceStateError", "InstanceDeleted", "AddressOutsideSubnet", "AddressTaken", "AddressesExhausted"),
+        *("NoFreeNetwork", "SubnetPoolExhausted", "NetworkTaken"),
         *("AddressDiffers", "PortInUse", "FloatingIPInUse"),
     }
 )

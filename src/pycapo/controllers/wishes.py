@@ -66,7 +66,7 @@ def wished_networks(kube: Kube, server: OpenStackServer) -> list[MachineNetwork]
     """The networks of a server's own, with those that only attachments ask for; it keeps them as long as it lives."""
     machine, there = owning_machine(kube, server), server.spec.networks or []
     cluster = infrastructure(kube, machine) if machine else None
-    if machine is None or cluster is None:
+    if machine is None or cluster is None or deleting(server):
         return server.spec.networks
     listed = kube.list(OpenStackNetworkAttachment, namespace=server.metadata.namespace or "")
     ports = [port for it in listed if selected(it, machine) and not deleting(it) for port in it.spec.ports]

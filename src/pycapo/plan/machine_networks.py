@@ -30,12 +30,8 @@ from pycapo.plan.entries import entries
 from pycapo.plan.references import INSTANCE_READY, Wanted
 from pycapo.plan.subnet_pools import space
 
-EXHAUSTED = "SubnetPoolExhausted"
 SWEEP = 5.0
 """Seconds until the ports of others that keep a network from going are looked at again."""
-
-PASSING = frozenset({EXHAUSTED, network_claim.NO_FREE_NETWORK, "NetworkContested", "NotFound"})
-"""Reasons that end when somebody gives something back; the picture by which that is seen must be young."""
 
 P = TypeVar("P", bound=PortBody)
 
@@ -176,7 +172,13 @@ def _exhausted(server: OpenStackServer, subnet: PooledSubnet, seen: Seen, where:
         "network in the OpenStackCluster"
     )
     path = network_claim.naming(server, index)
-    return Wait(condition=INSTANCE_READY, reason=EXHAUSTED, path=path, message=message, after=network_claim.LOOK_AGAIN)
+    return Wait(
+        condition=INSTANCE_READY,
+        reason="SubnetPoolExhausted",
+        path=path,
+        message=message,
+        after=network_claim.LOOK_AGAIN,
+    )
 
 
 def _remove(seen: Seen, network: Network) -> Plan:

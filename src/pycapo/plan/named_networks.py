@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from pycapo.api.networks import NAMED_NETWORKS_READY, NO_GATEWAY, ManagedNamedNetwork, NamedNetwork, NamedSubnet
+from pycapo.api.networks import NAMED_NETWORKS, NO_GATEWAY, ManagedNamedNetwork, NamedNetwork, NamedSubnet
 from pycapo.model.kinds import Kind
 from pycapo.model.records import Network, Port, Record, Subnet, SubnetPool
 from pycapo.model.seen import Seen
@@ -26,7 +26,7 @@ from pycapo.plan.named_subnets import subnet_body, subnet_changes
 from pycapo.plan.router import Way, leave
 from pycapo.plan.subnet_pools import plan_claims, plan_pools, plan_unwanted_pools
 
-CONDITION = NAMED_NETWORKS_READY
+CONDITION = NAMED_NETWORKS
 SWEEP = 30.0
 """Seconds until the ports that keep a network from going are looked at again."""
 

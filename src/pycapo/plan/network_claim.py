@@ -22,7 +22,6 @@ from pycapo.plan.choose import query_of, spelled
 from pycapo.plan.entries import entries
 from pycapo.plan.references import INSTANCE_READY
 
-NO_FREE_NETWORK = "NoFreeNetwork"
 LOOK_AGAIN = 30.0
 """Seconds until it is looked again whether somebody gave a network back."""
 
@@ -117,7 +116,7 @@ def _choose(wanted: MachineNetwork, seen: Seen, index: int, *, path: str) -> Net
         message = f'no network of the project matches {told}, of which "{wanted.name}" is to be one'
         return _wait("NotFound", message, path)
     message = f'all {len(matching)} networks that match {told} are taken, "{wanted.name}" needs one: '
-    return _wait(NO_FREE_NETWORK, message + _holders(matching, seen), path)
+    return _wait("NoFreeNetwork", message + _holders(matching, seen), path)
 
 
 def _taken_back(network: Network, seen: Seen, path: str) -> Wait:

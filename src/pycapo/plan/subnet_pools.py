@@ -11,7 +11,7 @@ machines (`plan.machine_networks`).
 import ipaddress
 from collections.abc import Iterable, Iterator
 
-from pycapo.api.networks import NAMED_NETWORKS_READY, CarvedSubnet, NamedNetwork
+from pycapo.api.networks import NAMED_NETWORKS, CarvedSubnet, NamedNetwork
 from pycapo.model.kinds import Kind
 from pycapo.model.records import Record, Subnet, SubnetPool
 from pycapo.model.seen import Seen
@@ -20,7 +20,7 @@ from pycapo.plan import roles
 from pycapo.plan.asked import Asked, kept
 from pycapo.plan.choose import choose_some, query_of, spelled
 
-CONDITION = NAMED_NETWORKS_READY
+CONDITION = NAMED_NETWORKS
 SWEEP = 30.0
 """Seconds until the subnets that keep a pool from going are looked at again."""
 
