@@ -63,7 +63,7 @@ def a_picture(**fields: Any) -> Seen:
     """What a look showed, all services and extensions there."""
     defaults = {
         "owner": OWNER,
-        "extensions": frozenset({"standard-attr-tag"}),
+        "extensions": frozenset({"standard-attr-tag", "subnet_allocation"}),
         "services": frozenset({"network", "compute", "load-balancer"}),
     }
     return Seen(**{**defaults, **fields})

@@ -16,7 +16,17 @@ R = TypeVar("R", bound=Record)
 
 NEUTRON = frozenset(
     {
-        *("router", "security-group", "standard-attr-tag", "port-security", "trunk", "trunk-details", "qos", "binding"),
+        *(
+            "subnet_allocation",
+            "router",
+            "security-group",
+            "standard-attr-tag",
+            "port-security",
+            "trunk",
+            "trunk-details",
+            "qos",
+            "binding",
+        ),
         *("allowed-address-pairs", "dns-integration", "extra_dhcp_opt", "port-hints", "uplink-status-propagation"),
         *("net-mtu-writable", "provider"),
     }

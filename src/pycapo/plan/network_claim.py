@@ -20,6 +20,7 @@ from pycapo.model.steps import Create, Delete, Key, Plan, Step, Wait
 from pycapo.plan import roles
 from pycapo.plan.choose import query_of, spelled
 from pycapo.plan.entries import entries
+from pycapo.plan.port_repair import TAG_EXTENSION
 from pycapo.plan.references import INSTANCE_READY
 
 LOOK_AGAIN = 30.0
@@ -76,6 +77,9 @@ def plan_claim(server: OpenStackServer, seen: Seen, index: int) -> Plan:
     if ours or steps:
         waits = () if ours else (_wait("NetworkContested", "another server took it", path, after=CONTESTED_AGAIN),)
         return Plan(steps=steps, waits=waits)
+    if TAG_EXTENSION not in seen.extensions:
+        message = f'Neutron has no extension "{TAG_EXTENSION}", without which no network can be claimed'
+        return Plan(waits=(_wait("ExtensionMissing", message, path),))
     chosen = _choose(wanted, seen, index, path=path)
     return Plan(waits=(chosen,)) if isinstance(chosen, Wait) else Plan(steps=(_take(chosen, server, seen, index),))
 

@@ -35,18 +35,20 @@ def is_named(role: str) -> bool:
 
 
 def machine_network(name: str) -> str:
-    """The role of a machine's own network, of this name in `spec.networks`; it plays it for the machine, not for the cluster."""
-    return f"own.{name}"
+    """The role of a machine's own network, of this name in `spec.networks`; it plays it for the machine, not for the cluster.
+
+    Without a dot: it ends a path of Neutron's API when it is claimed, and Neutron takes what follows a dot for a file type."""
+    return f"own_{name}"
 
 
 def machine_subnet(network: str, subnet: str) -> str:
     """The role of a subnet of a machine's own network."""
-    return f"own.{network}.{subnet}"
+    return f"own_{network}.{subnet}"
 
 
 def is_machine_network(role: str) -> bool:
     """Whether a role is that of a machine's own network or one of its subnets."""
-    return role.startswith("own.")
+    return role.startswith("own_")
 
 
 def interface(index: int) -> str:

@@ -21,6 +21,8 @@ from pycapo.plan.asked import Asked, kept
 from pycapo.plan.choose import choose_some, query_of, spelled
 
 CONDITION = NAMED_NETWORKS
+EXTENSION = "subnet_allocation"
+"""The Neutron extension without which there are no subnet pools."""
 SWEEP = 30.0
 """Seconds until the subnets that keep a pool from going are looked at again."""
 
@@ -28,6 +30,13 @@ SWEEP = 30.0
 def plan_pools(asked: Asked, seen: Seen, wanted: NamedNetwork, *, path: str) -> tuple[Plan, tuple[SubnetPool, ...]]:
     """What makes the pools of a network for each machine, and those that are there; `path` is the field of the network."""
     plan, there = Plan(), []
+    asked_for = wanted.per_machine is not None and wanted.per_machine.subnets
+    if asked_for and EXTENSION not in seen.extensions:
+        message = (
+            f'Neutron has no extension "{EXTENSION}", without which no subnet can be carved out of a larger prefix'
+        )
+        reason, where = "ExtensionMissing", f"{path}.perMachine.subnets"
+        return Plan(waits=(Wait(condition=CONDITION, reason=reason, message=message, path=where, after=None),)), ()
     for place, subnet in enumerate((wanted.per_machine.subnets if wanted.per_machine else None) or ()):
         spot = f"{path}.perMachine.subnets[{place}]"
         key = Key(Kind.SUBNET_POOL, roles.named_subnet(wanted.name, subnet.name))

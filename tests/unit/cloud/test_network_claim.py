@@ -10,7 +10,7 @@ from pycapo.model.kinds import Kind
 from pycapo.model.marks import Mark
 
 NET = "/network/v2.0"
-OURS, THEIRS = Mark("abcdefabcdef", "own.vlan", borrowed=True), Mark("ffffffffffff", "own.vlan", borrowed=True)
+OURS, THEIRS = Mark("abcdefabcdef", "own_vlan", borrowed=True), Mark("ffffffffffff", "own_vlan", borrowed=True)
 PATH = f"{NET}/networks/n1/tags/{OURS.tag}"
 
 

@@ -301,9 +301,9 @@ def test_a_network_that_two_wanted_at_the_same_moment_is_given_back_by_who_has_n
     stage.turn(OpenStackMachine, "worker-0")
     stage.turn(OpenStackServer, "worker-0")  # it has its id
     owner = (stage.server("worker-0").metadata.annotations or {})[OWNER_ANNOTATION]
-    rival = "pycapo-use:ffffffffffff:own.vlan"
+    rival = "pycapo-use:ffffffffffff:own_vlan"
     stage.cloud.world.change(
-        Kind.NETWORK, the_network(stage, "vlan-0").id, {"tags": ["node-vlan", f"pycapo-use:{owner}:own.vlan", rival]}
+        Kind.NETWORK, the_network(stage, "vlan-0").id, {"tags": ["node-vlan", f"pycapo-use:{owner}:own_vlan", rival]}
     )
     stage.settle()
 
@@ -315,7 +315,7 @@ def test_a_claim_stays_with_who_has_a_port_there() -> None:
     stage = a_stage(VLANS, vlans=2)
     add(stage, "worker-0", network="vlan")
     stage.settle()
-    network, rival = the_network(stage, "vlan-0"), "pycapo-use:ffffffffffff:own.vlan"
+    network, rival = the_network(stage, "vlan-0"), "pycapo-use:ffffffffffff:own_vlan"
     stage.cloud.world.change(Kind.NETWORK, network.id, {"tags": [*network.tags, rival]})
     stage.restart()
     stage.settle()
@@ -333,7 +333,7 @@ def test_a_tag_that_somebody_took_off_comes_back() -> None:
     stage.settle()
     assert set(the_network(stage, "vlan-0").tags) == set(network.tags)
 
-    stage.cloud.world.change(Kind.NETWORK, network.id, {"tags": ["pycapo-use:ffffffffffff:own.vlan", "node-vlan"]})
+    stage.cloud.world.change(Kind.NETWORK, network.id, {"tags": ["pycapo-use:ffffffffffff:own_vlan", "node-vlan"]})
     stage.settle()
 
     assert told(stage, "worker-0")[1] == "NetworkTaken"
@@ -470,3 +470,23 @@ def test_an_attachment_shares_the_network_that_a_machine_has_already() -> None:
 
     network = the_network(stage, "worker-0-own").id
     assert len([it for it in stage.cloud.all(Kind.PORT) if isinstance(it, Port) and it.network_id == network]) == 2
+
+
+@pytest.mark.parametrize(
+    ("network", "extension", "told_on"),
+    [(OWN, "subnet_allocation", "spec.networks[0].perMachine.subnets"), (VLANS, "standard-attr-tag", "spec.ports[1]")],
+)
+def test_a_cloud_that_cannot_do_it_is_told_by_the_extension_that_it_lacks(
+    network: dict[str, Any], extension: str, told_on: str
+) -> None:
+    stage = Stage(settled=False, networks=[network])
+    stage.cloud.world.extensions -= {extension}
+    stage.cloud.create(Kind.NETWORK, [{"name": "vlan-0"}], marks=[None])
+    stage.cloud.world.change(Kind.NETWORK, stage.cloud.all(Kind.NETWORK)[0].id, {"tags": ["node-vlan"]})
+    stage.settle()
+    add(stage, "worker-0", network=network["name"])
+    stage.settle()
+
+    assert told_on in told(stage, "worker-0")[2]
+    assert f'Neutron has no extension "{extension}"' in told(stage, "worker-0")[2]
+    assert machines_on(stage) == {}
