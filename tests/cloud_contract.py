@@ -13,13 +13,16 @@ import msgspec
 import pytest
 
 from pycapo.cloud.cloud import Cloud, Picture
-from pycapo.cloud.errors import BadRequest, CloudError, GiveUp, InUse, NotFound
+from pycapo.cloud.errors import BadRequest, CloudError, GiveUp, InUse, NotFound, RetryNow
 from pycapo.model.kinds import Kind
 from pycapo.model.marks import Mark, new_owner
 from pycapo.model.records import Record, SecurityGroup
 
 BALANCING = (Kind.LOAD_BALANCER, Kind.LISTENER, Kind.POOL, Kind.HEALTH_MONITOR, Kind.MEMBER)
-NEUTRON = (Kind.NETWORK, Kind.SUBNET, Kind.ROUTER, Kind.SECURITY_GROUP, Kind.PORT, Kind.FLOATING_IP)
+NEUTRON = (
+    *(Kind.NETWORK, Kind.SUBNET, Kind.SUBNET_POOL, Kind.ROUTER),
+    *(Kind.SECURITY_GROUP, Kind.PORT, Kind.FLOATING_IP),
+)
 ALL = (*NEUTRON, *BALANCING, Kind.SERVER, Kind.VOLUME)
 
 
@@ -87,7 +90,7 @@ class Place(msgspec.Struct):
             for port in picture.all(Kind.ROUTER_INTERFACE):
                 if port.device_id == router.id:  # type: ignore[attr-defined]
                     self.cloud.delete(Kind.ROUTER_INTERFACE, port.id, parent=router.id)
-        for kind in (Kind.ROUTER, Kind.NETWORK, Kind.SECURITY_GROUP):
+        for kind in (Kind.ROUTER, Kind.NETWORK, Kind.SUBNET_POOL, Kind.SECURITY_GROUP):
             self._delete(picture, kind)
 
     def _delete(self, picture: Picture, kind: Kind) -> None:
@@ -131,6 +134,54 @@ def test_what_was_made_is_in_the_picture_as_a_list_shows_it(place: Place) -> Non
     }
     assert (subnet.network_id, subnet.gateway_ip) == (network.id, "10.66.0.1")
     assert router.external_gateway_info.network_id == place.external
+
+
+def test_a_pool_gives_subnets_until_nothing_is_left_and_goes_after_them(place: Place) -> None:
+    lengths = {f"{name}_prefixlen": 28 for name in ("min", "default", "max")}
+    pool = place.make(Kind.SUBNET_POOL, "pool", {"name": place.owner, "prefixes": ["10.67.0.0/27"], **lengths})
+    networks = [place.make(Kind.NETWORK, f"network-{n}", {"name": place.owner}) for n in range(3)]
+    bodies = [{"network_id": it.id, "subnetpool_id": pool.id, "prefixlen": 28, "ip_version": 4} for it in networks]
+
+    carved = [place.make(Kind.SUBNET, f"subnet-{n}", body) for n, body in enumerate(bodies[:2])]
+
+    assert {it.cidr for it in carved} == {"10.67.0.0/28", "10.67.0.16/28"}
+    assert {it.subnetpool_id for it in carved} == {pool.id}
+    with pytest.raises(RetryNow):
+        place.make(Kind.SUBNET, "subnet-2", bodies[2])
+    with pytest.raises(InUse):
+        place.cloud.delete(Kind.SUBNET_POOL, pool.id)
+    wider = place.cloud.update(Kind.SUBNET_POOL, pool.id, {"prefixes": ["10.67.0.0/27", "10.68.0.0/28"]})
+    assert (wider.mark, place.make(Kind.SUBNET, "subnet-2", bodies[2]).cidr) == (pool.mark, "10.68.0.0/28")
+    place.cloud.delete(Kind.NETWORK, networks[0].id)
+    assert carved[0].id not in {it.id for it in place.cloud.look({Kind.SUBNET}).all(Kind.SUBNET)}
+
+
+def test_a_network_is_claimed_by_one_and_given_back_as_it_was(place: Place) -> None:
+    (network,) = place.cloud.create(Kind.NETWORK, [{"name": place.owner}], marks=[None])
+    place.cloud.update(Kind.NETWORK, network.id, {"tags": ["vlan"]})
+    one, other = (Mark(owner, "own_vlan", borrowed=True) for owner in (place.owner, new_owner()))
+
+    def claim(mark: Mark) -> Any:
+        return place.cloud.create(Kind.NETWORK_CLAIM, [{"tag": mark.tag}], marks=[mark], parent=network.id)[0]
+
+    try:
+        assert set(claim(one).tags) == {"vlan", one.tag}
+        with pytest.raises(InUse):
+            claim(other)
+        assert [it.id for it in place.owned(Kind.NETWORK, max_age=0)] == [network.id]
+        with pytest.raises(BadRequest):
+            place.cloud.delete(Kind.NETWORK, network.id)
+        give_back(place, network.id, one)
+        found = place.cloud.look({Kind.NETWORK}, max_age=0).get(Kind.NETWORK, network.id)
+        assert found is not None
+        assert found.tags == ("vlan",)
+    finally:
+        give_back(place, network.id, one)
+        place.cloud.delete(Kind.NETWORK, network.id)
+
+
+def give_back(place: Place, network: str, mark: Mark) -> None:
+    place.cloud.delete(Kind.NETWORK_CLAIM, network, parent=network, body={"tag": mark.tag})
 
 
 def test_a_new_security_group_lets_everything_out(place: Place) -> None:

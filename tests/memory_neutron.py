@@ -51,7 +51,7 @@ def _carved(world: World, body: Body) -> str:
             )
     taken = [ipaddress.ip_network(it.cidr) for it in others if it.subnetpool_id == pool.id]
     for prefix in pool.prefixes:
-        for found in ipaddress.ip_network(prefix).subnets(new_prefix=body.get("prefixlen") or pool.default_prefixlen):
+        for found in ipaddress.ip_network(prefix).subnets(new_prefix=body["prefixlen"]):
             if not any(found.overlaps(it) for it in taken):
                 return str(found)
     raise RetryNow("Request Failed: internal server error while processing your request.", status=500)

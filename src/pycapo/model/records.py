@@ -82,7 +82,6 @@ class SubnetPool(Record, frozen=True, kw_only=True):
 
     prefixes: tuple[str, ...] = ()
     ip_version: int = 4
-    default_prefixlen: int = 0
 
 
 class FixedIP(msgspec.Struct, frozen=True):
