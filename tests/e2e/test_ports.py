@@ -21,6 +21,12 @@ NAME, GIVEN = "ports", "10.6.0.77"
 SPARE = {"filter": {"name": "spare"}}
 STORAGE = {"filter": {"name": "operators-storage"}}
 OUTSIDE, TAKEN = "10.99.0.1", "10.8.0.5"
+STORAGE_SUBNET, NODES_SUBNET = {"filter": {"name": "storage-v4"}}, {"filter": {"cidr": "10.6.0.0/24"}}
+
+
+def pools(net: str) -> list[Json]:
+    """Allocation pools in which none of the addresses lies that the tests ask for: of what Neutron chooses it may be any."""
+    return [{"start": f"{net}.100", "end": f"{net}.199"}]
 
 
 @dataclass(frozen=True)
@@ -44,7 +50,8 @@ class Operator:
 def operator(world: World) -> Iterator[Operator]:
     network: Any = connect(world.lab, TENANT).network
     storage = network.create_network(name="operators-storage")
-    network.create_subnet(network_id=storage.id, name="storage-v4", ip_version=4, cidr="10.8.0.0/24", enable_dhcp=False)
+    addresses = {"cidr": "10.8.0.0/24", "allocation_pools": pools("10.8.0"), "enable_dhcp": False}
+    network.create_subnet(network_id=storage.id, name="storage-v4", ip_version=4, **addresses)
     spare = network.create_port(network_id=storage.id, name="spare", fixed_ips=[{"ip_address": TAKEN}])
     public = network.find_network(EXTERNAL_NETWORK, ignore_missing=False)
     floating = network.create_ip(floating_network_id=public.id)
@@ -60,7 +67,8 @@ def operator(world: World) -> Iterator[Operator]:
 def ready(world: World, operator: Operator) -> Iterator[str]:
     """A namespace with a cluster that is ready."""
     for namespace in stage(world, "ports"):
-        world.apply(*cluster(namespace, NAME))
+        subnets = [{"cidr": "10.6.0.0/24", "allocationPools": pools("10.6.0")}]
+        world.apply(*cluster(namespace, NAME, managedSubnets=subnets))
         wait_until_ready(world, "OpenStackCluster", namespace, NAME)
         yield namespace
     assert operator.port_now().device_id == ""
@@ -94,10 +102,12 @@ def test_every_kind_of_port_and_address_holds_and_goes(world: World, ready: str,
         {**fixed(ipAddress=GIVEN), "floatingIP": {"address": operator.address}},
         {"existingPort": SPARE},
         {"network": STORAGE, "subports": [{"segmentationID": 101, "port": child}]},
+        fixed(subnet=NODES_SUBNET),
+        {"network": STORAGE, **fixed(subnet=STORAGE_SUBNET, ipAddress="10.8.0.20")},
     ]
     world.apply(*machine(ready, "all", cluster=NAME, ports=ports))
-    for name in ("first", "second"):
-        of_range = {**fixed(range={"start": "10.6.0.50", "end": "10.6.0.51"}), "floatingIP": {}}
+    for name, network in {"first": {}, "second": {"network": {"filter": {"name": EXTERNAL_NETWORK}}}}.items():
+        of_range = {**fixed(range={"start": "10.6.0.50", "end": "10.6.0.51"}), "floatingIP": network}
         world.apply(*machine(ready, name, cluster=NAME, ports=[of_range]))
     for name in ("all", "first", "second"):
         wait_until_ready(world, "OpenStackMachine", ready, name, 180)
@@ -106,8 +116,9 @@ def test_every_kind_of_port_and_address_holds_and_goes(world: World, ready: str,
     assert addresses(world, ready, "all")[:3] == wanted
     given = sorted(addresses(world, ready, name)[0][1] for name in ("first", "second"))
     assert given == ["10.6.0.50", "10.6.0.51"]
-    assert addresses(world, ready, "first")[1][0] == "ExternalIP"
+    assert [addresses(world, ready, name)[1][0] for name in ("first", "second")] == ["ExternalIP", "ExternalIP"]
     assert_trunk(operator, server_of(world, ready, "all"))
+    assert_subnet(operator, server_of(world, ready, "all"))
 
     for name in ("all", "first", "second"):
         world.delete("Machine", ready, name)
@@ -128,6 +139,15 @@ def assert_trunk(operator: Operator, server: str) -> None:
     assert child.is_port_security_enabled is False
 
 
+def assert_subnet(operator: Operator, server: str) -> None:
+    """A subnet is one of the cluster network where no network is named; beside an address it says where that lies."""
+    ports = operator.ports_of(server)
+    assert ports["all-3"].network_id == ports["all-0"].network_id
+    assert [it["ip_address"].rpartition(".")[0] for it in ports["all-3"].fixed_ips] == ["10.6.0"]
+    assert ports["all-4"].network_id == ports["all-2"].network_id
+    assert [it["ip_address"] for it in ports["all-4"].fixed_ips] == ["10.8.0.20"]
+
+
 def test_what_cannot_be_had_is_told_with_its_field_before_there_is_a_server(
     world: World, ready: str, operator: Operator
 ) -> None:
@@ -136,6 +156,10 @@ def test_what_cannot_be_had_is_told_with_its_field_before_there_is_a_server(
         "taken": (
             {"network": STORAGE, **fixed(ipAddress=TAKEN)},
             ["spec.ports[0].fixedIPs[0].ipAddress", f"{TAKEN} is taken by port spare", operator.port],
+        ),
+        "elsewhere": (
+            fixed(subnet=STORAGE_SUBNET),
+            ["spec.ports[0].fixedIPs[0].subnet", 'no subnet matches name "storage-v4" in network'],
         ),
         "exhausted": (
             {"network": STORAGE, **fixed(range={"start": TAKEN, "end": TAKEN})},
