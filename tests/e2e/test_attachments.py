@@ -57,24 +57,35 @@ def a_machine(namespace: str, name: str) -> list[Json]:
     return documents
 
 
-def attach(world: World, namespace: str, *ports: Json) -> None:
+def an_attachment(namespace: str, *ports: Json, **spec: Any) -> Json:
+    return {
+        "apiVersion": "infrastructure.cluster.x-k8s.io/v1alpha1",
+        "kind": "OpenStackNetworkAttachment",
+        "metadata": {"name": ATTACHMENT, "namespace": namespace},
+        "spec": {"clusterName": NAME, "ports": list(ports), **spec},
+    }
+
+
+def attach(world: World, namespace: str, *ports: Json, **spec: Any) -> None:
     """Apply the attachment and wait until every machine has its NICs."""
-    world.apply(
-        {
-            "apiVersion": "infrastructure.cluster.x-k8s.io/v1alpha1",
-            "kind": "OpenStackNetworkAttachment",
-            "metadata": {"name": ATTACHMENT, "namespace": namespace},
-            "spec": {"clusterName": NAME, "ports": list(ports)},
-        }
-    )
-    world.wait_for(lambda: complete(world, namespace), "every machine has its NICs", 60, namespace=namespace)
+    world.apply(an_attachment(namespace, *ports, **spec))
+    world.wait_for(lambda: complete(world, namespace), "every machine has its NICs", 180, namespace=namespace)
+
+
+def detach(world: World, namespace: str) -> None:
+    world.delete("OpenStackNetworkAttachment", namespace, ATTACHMENT)
+    world.gone("OpenStackNetworkAttachment", namespace, ATTACHMENT, 180)
+
+
+def told(world: World, namespace: str, type_: str = "Ready") -> Json:
+    return world.condition("OpenStackNetworkAttachment", namespace, ATTACHMENT, type_)
 
 
 def complete(world: World, namespace: str) -> bool:
     found = world.get("OpenStackNetworkAttachment", namespace, ATTACHMENT) or {}
     status = found.get("status") or {}
     current = status.get("observedGeneration") == found.get("metadata", {}).get("generation")
-    ready = world.condition("OpenStackNetworkAttachment", namespace, ATTACHMENT, "Ready").get("status") == "True"
+    ready = told(world, namespace).get("status") == "True"
     return current and ready and status["ready"] == status["selected"]
 
 
@@ -110,21 +121,24 @@ def test_nics_come_change_and_go_while_the_servers_stay_the_same(world: World, m
     assert [port.id for port in changed] == [port.id for port in first]
     assert all("gold" in port.tags and port.allowed_address_pairs for port in changed)
 
-    attach(world, machines, nic(TRAFFIC, securityGroups=[]))
+    attach(world, machines, nic(TRAFFIC, securityGroups=[], defaultRoute=True))
     assert ports_on(cloud, STORAGE) == []
+    keeps = "worker-0: spec.ports[0].defaultRoute: the guest runs and keeps the default route that it was made with"
+    world.wait_for(lambda: keeps in told(world, machines, "DefaultRouteReady").get("message", ""), "it is told", 120)
     world.apply(*a_machine(machines, "late"))
     mark = world.requests.mark()
     wait_until_ready(world, "OpenStackMachine", machines, "late", 180)
     assert len(nics(cloud, server_of(world, machines, "late"), TRAFFIC)) == 1
     assert not [it for it in world.requests.read(mark) if it.method == "POST" and "os-interface" in it.path]
+    born = cloud.compute.get_server(server_of(world, machines, "late"))
+    assert born.metadata["pycapo-default-route"].startswith("attach-")
 
-    world.delete("OpenStackNetworkAttachment", machines, ATTACHMENT)
-    world.gone("OpenStackNetworkAttachment", machines, ATTACHMENT, 60)
+    detach(world, machines)
     assert ports_on(cloud, TRAFFIC) == []
     assert [server_of(world, machines, name) for name in RUNNING] == servers
     assert all(cloud.compute.get_server(server).status == "ACTIVE" for server in servers)
     world.delete("Machine", machines, "late")
-    world.gone("OpenStackMachine", machines, "late", 120)
+    world.gone("OpenStackMachine", machines, "late", 180)
 
 
 def test_what_was_lost_is_put_back_once(world: World, machines: str, cloud: Any) -> None:
@@ -138,19 +152,18 @@ def test_what_was_lost_is_put_back_once(world: World, machines: str, cloud: Any)
     for port in (own, *nics(cloud, worker, STORAGE)):
         administrator.network.delete_port(port.id)
     free = lambda: not cloud.network.get_port(unplugged.id).device_id  # noqa: E731
-    world.wait_for(free, "Nova has unplugged the NIC", 30)
+    world.wait_for(free, "Nova has unplugged the NIC", 120)
 
     world.start_pycapo()
 
     whole = lambda: len(nics(cloud, worker, STORAGE)) == len(nics(cloud, control, STORAGE)) == 1  # noqa: E731
-    world.wait_for(whole, "the NICs are back", 60, namespace=machines)
+    world.wait_for(whole, "the NICs are back", 180, namespace=machines)
     back = lambda: [port for port in cloud.network.ports(device_id=worker) if port.name == "worker-0-0"]  # noqa: E731
-    world.wait_for(back, "the port of the server's own spec is back", 60, namespace=machines)
+    world.wait_for(back, "the port of the server's own spec is back", 180, namespace=machines)
     world.kill_pycapo()
     world.start_pycapo()
-    world.wait_for(lambda: complete(world, machines), "the attachment is ready", 60, namespace=machines)
+    world.wait_for(lambda: complete(world, machines), "the attachment is ready", 180, namespace=machines)
     wait_until_ready(world, "OpenStackMachine", machines, "worker-0")
     assert len(ports_on(cloud, STORAGE)) == 2
     assert len([port for port in cloud.network.ports() if port.name == "worker-0-0"]) == 1
-    world.delete("OpenStackNetworkAttachment", machines, ATTACHMENT)
-    world.gone("OpenStackNetworkAttachment", machines, ATTACHMENT, 60)
+    detach(world, machines)

@@ -97,6 +97,26 @@ def with_own(seen: Seen, own: Seen) -> Seen:
     return msgspec.structs.replace(seen, owned={**own.owned, **seen.owned}, found=found, beside=beside)
 
 
+def observe_trunks(cloud: Cloud, seen: Seen) -> Seen:
+    """The same with the owner's trunks."""
+    if "trunk" not in seen.extensions:
+        return seen
+    trunks = cloud.look({Kind.TRUNK}).owned(Kind.TRUNK, seen.owner)
+    return msgspec.structs.replace(seen, owned={**seen.owned, Kind.TRUNK: trunks})
+
+
+def observe_asked(cloud: Cloud, seen: Seen, asking: OpenStackServer, *, max_age: float) -> Seen:
+    """What matters for further ports of a server, those that `asking` lists: what stands in their way, nothing found yet."""
+    picture = cloud.look({Kind.PORT, Kind.FLOATING_IP}, max_age=max_age)
+    ports = picture.owned(Kind.PORT, seen.owner)
+    owned = {**seen.owned, Kind.PORT: ports, Kind.FLOATING_IP: picture.owned(Kind.FLOATING_IP, seen.owner)}
+    beside = {**seen.beside, Kind.FLOATING_IP: _floating_ips(picture, asking, ports)}
+    if _asks(asking):
+        beside[Kind.PORT] = tuple(picture.all(Kind.PORT))
+    found = {path: items for path, items in seen.found.items() if path.startswith("spec.networks[")}
+    return msgspec.structs.replace(seen, owned=owned, beside=beside, found=found, claimed={})
+
+
 def server_kinds(server: OpenStackServer, extensions: frozenset[str]) -> frozenset[Kind]:
     """What has to be looked at to know how a server is; trunks and volumes only where they may be."""
     spec, kinds = server.spec, {Kind.SERVER, Kind.PORT, Kind.FLOATING_IP}
@@ -109,13 +129,14 @@ def server_kinds(server: OpenStackServer, extensions: frozenset[str]) -> frozens
 
 def _other_ports(picture: Picture, server: OpenStackServer, owner: str) -> tuple[Record, ...]:
     """The ports of everybody else, where the server asks for addresses that one of them may hold."""
-    if not any(
-        fixed.ip_address or fixed.range or fixed.address_from
-        for port in _entries(server)
-        for fixed in port.fixed_ips or ()
-    ):
+    if not _asks(server):
         return ()
     return tuple(it for it in picture.all(Kind.PORT) if not (it.mark and it.mark.owner == owner))
+
+
+def _asks(server: OpenStackServer) -> bool:
+    listed = (fixed for port in _entries(server) for fixed in port.fixed_ips or ())
+    return any(fixed.ip_address or fixed.range or fixed.address_from for fixed in listed)
 
 
 def _noted_server(server: OpenStackServer) -> str | None:

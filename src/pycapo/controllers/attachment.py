@@ -21,6 +21,7 @@ from pycapo.api.v1alpha1 import (
     ServerAttachment,
 )
 from pycapo.cloud.errors import CloudError
+from pycapo.controllers.claimed_addresses import ClaimedAddresses
 from pycapo.controllers.family import server_of_machine
 from pycapo.controllers.identity import Clouds, open_cloud
 from pycapo.controllers.telling import give_up_for_now, tell_error
@@ -32,12 +33,17 @@ from pycapo.kube.life import Again, Gone, Life, Settled, Verdict
 from pycapo.kube.meta import ObjectKey
 from pycapo.model.kinds import Kind
 from pycapo.model.marks import OWNER_ANNOTATION, new_owner
-from pycapo.plan.attachment import ATTACHMENT_FINALIZER, attachment_status, why_not_ready
+from pycapo.plan.attachment import ATTACHMENT_FINALIZER, attachment_status, default_route, why_not_ready
 from pycapo.plan.nics import attachment_of
+from pycapo.plan.port_claims import claims_prefix
 from pycapo.plan.report import READY
+from pycapo.plan.routes import DEFAULT_ROUTE
 
 STILL_THERE_AGAIN = 5.0
 """Seconds until it is looked again whether the NICs of an attachment that is to go are gone; what servers tell comes sooner."""
+
+CLAIMS_AGAIN = 60.0
+"""Seconds until it is looked again whether claims are gone that an IPAM provider holds; claims are watched by their servers."""
 
 
 class AttachmentLife(Life[OpenStackNetworkAttachment]):
@@ -49,6 +55,7 @@ class AttachmentLife(Life[OpenStackNetworkAttachment]):
     def __init__(self, kube: Kube, clouds: Clouds) -> None:
         self._kube = kube
         self._clouds = clouds
+        self._claimed = ClaimedAddresses(kube)
 
     def paused(self, obj: OpenStackNetworkAttachment) -> bool:
         """Whether the cluster is paused."""
@@ -77,22 +84,28 @@ class AttachmentLife(Life[OpenStackNetworkAttachment]):
         lacking = why_not_ready(obj, servers)
         reason, message = lacking or (READY, "" if servers else "no machine is selected")
         conditions.mark(obj, READY, status=lacking is None, reason=reason, message=message)
+        if route := default_route(obj, servers):
+            conditions.mark(obj, DEFAULT_ROUTE, status=route[0], reason=route[1], message=route[2])
+        else:
+            conditions.unmark(obj, DEFAULT_ROUTE)
         return Settled()  # machines and servers are watched
 
     def retire(self, obj: OpenStackNetworkAttachment) -> Verdict:
         """One pass of the end; Gone when no server has a NIC of it."""
         obj.status = obj.status or OpenStackNetworkAttachmentStatus()
         try:
-            left = [server.metadata.name for server in self._servers(obj) if self._has_nics(server, id_of(obj))]
+            holding = [it.metadata.name for it in self._servers(obj) if self._has_nics(it, id_of(obj))]
         except CloudError as error:
             tell_error(obj, READY, error)
             return give_up_for_now(self._kube, obj, error)
+        claiming = [it.metadata.name for it in self._servers(obj) if self._has_claims(it, id_of(obj))]
+        left = sorted({*holding, *claiming})
         if not left:
             return Gone()
         obj.status.machines = [it for it in obj.status.machines or () if it.name in left]
-        message = f"{len(left)} servers still have NICs of it: {', '.join(sorted(left)[:3])}"
+        message = f"{len(left)} servers still have NICs of it: {', '.join(left[:3])}"
         conditions.mark(obj, READY, status=False, reason="Deleting", message=message)
-        return Again(STILL_THERE_AGAIN, message)
+        return Again(STILL_THERE_AGAIN if holding else CLAIMS_AGAIN, message)
 
     def _cluster(self, obj: OpenStackNetworkAttachment) -> Cluster | None:
         return self._kube.get(Cluster, obj.metadata.namespace or "", obj.spec.cluster_name)
@@ -101,13 +114,20 @@ class AttachmentLife(Life[OpenStackNetworkAttachment]):
         yield from _servers_of(self._kube, obj)
 
     def _has_nics(self, server: OpenStackServer, id: str) -> bool:
-        """Whether a port of the attachment exists for a server; costs nothing but the shared picture."""
+        """Whether a port or a floating IP of the attachment exists for a server; costs nothing but the shared picture."""
         owner = (server.metadata.annotations or {}).get(OWNER_ANNOTATION)
         if not owner or not id:
             return False
         cloud = open_cloud(self._kube, self._clouds, server.metadata.namespace or "", server.spec.identity_ref)
-        marks = (port.mark for port in cloud.look({Kind.PORT}).owned(Kind.PORT, owner))
+        kinds = Kind.PORT, Kind.FLOATING_IP
+        picture = cloud.look(set(kinds))
+        marks = (item.mark for kind in kinds for item in picture.owned(kind, owner))
         return any(mark and attachment_of(mark.role) == id for mark in marks)
+
+    def _has_claims(self, server: OpenStackServer, id: str) -> bool:
+        """Whether a claim for an address of a NIC exists that the IPAM provider has not let go."""
+        prefix = claims_prefix(server.metadata.name, id)
+        return bool(id) and any(it.startswith(prefix) for it in self._claimed.names(server))
 
 
 def watches(kube: Kube) -> tuple[Watch, ...]:

@@ -3,7 +3,8 @@
 
     port missing -> claim made -> IPAM provider gives an IPAddress -> port made with it      server gone -> claim let go
 
-Rule: a claim lives as long as the server, so that its address is given to nobody else; the claims go after the ports.
+Rule: a claim lives as long as the server, or as the NIC of an attachment that it was made for, so that its address is given to
+nobody else; the claims go after the ports.
 """
 
 from collections.abc import Iterable
@@ -34,9 +35,14 @@ class ClaimedAddresses:
         """By field path the address that each claim got, or why there is none yet; claims that are missing are made."""
         return {claim.path: self._address(obj, claim) for claim in wanted}
 
-    def release(self, obj: OpenStackServer, wanted: Iterable[PortClaim]) -> Wait | None:
+    def names(self, obj: OpenStackServer) -> tuple[str, ...]:
+        """The names of all claims that were made for a server."""
+        claims = self._kube.list(IPAddressClaim, namespace=obj.metadata.namespace or "")
+        return tuple(it.metadata.name for it in claims if _is_for(it, obj))
+
+    def release(self, obj: OpenStackServer, names: Iterable[str]) -> Wait | None:
         """Let the claims go and delete them; returns what is waited for, None when all are gone."""
-        left = [claim.name for claim in wanted if self._released(obj, claim) is not None]
+        left = [name for name in names if self._released(obj, name) is not None]
         if not left:
             return None
         message = f"IPAddressClaim {', '.join(left)}: the IPAM provider has not let it go yet"
@@ -82,20 +88,20 @@ class ClaimedAddresses:
         namespace = obj.metadata.namespace or ""
         return self._kube.get(IPAddress, namespace, name) or self._kube.read(IPAddress, namespace, name)
 
-    def _released(self, obj: OpenStackServer, wanted: PortClaim) -> IPAddressClaim | None:
+    def _released(self, obj: OpenStackServer, name: str) -> IPAddressClaim | None:
         """What is left of a claim; one that was not made for this server is none of ours."""
         namespace = obj.metadata.namespace or ""
-        claim = self._kube.get(IPAddressClaim, namespace, wanted.name)
+        claim = self._kube.get(IPAddressClaim, namespace, name)
         if claim is None or not _is_for(claim, obj):
             return None
         if not deleting(claim):
-            self._kube.delete(IPAddressClaim, namespace, wanted.name, uid=claim.metadata.uid or "")
-            claim = self._kube.get(IPAddressClaim, namespace, wanted.name)
+            self._kube.delete(IPAddressClaim, namespace, name, uid=claim.metadata.uid or "")
+            claim = self._kube.get(IPAddressClaim, namespace, name)
         if claim and CLAIM_FINALIZER in (claim.metadata.finalizers or ()):
             after = copy_of(claim)
             after.metadata.finalizers = [it for it in claim.metadata.finalizers or () if it != CLAIM_FINALIZER]
             self._kube.patch(claim, after)
-        return self._kube.get(IPAddressClaim, namespace, wanted.name)
+        return self._kube.get(IPAddressClaim, namespace, name)
 
 
 def _is_for(claim: IPAddressClaim, obj: OpenStackServer) -> bool:

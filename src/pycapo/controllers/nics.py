@@ -4,6 +4,8 @@
 Rule: attachments harm neither each other nor the server: what one of them fails with is told in its place and nowhere else.
 """
 
+from collections.abc import Iterator, Mapping
+
 import msgspec
 
 from pycapo.api.meta import Condition
@@ -11,22 +13,28 @@ from pycapo.api.v1alpha1 import AttachedPort, OpenStackNetworkAttachment, OpenSt
 from pycapo.cloud.apply import apply
 from pycapo.cloud.cloud import Cloud
 from pycapo.cloud.errors import CloudError
-from pycapo.cloud.server import observe_further
+from pycapo.cloud.server import observe_asked, observe_further, observe_server, observe_subnets, observe_trunks
+from pycapo.controllers.claimed_addresses import ClaimedAddresses
 from pycapo.controllers.reservations import Reservations, taking
 from pycapo.controllers.telling import TROUBLE, next_look, tell_steps
-from pycapo.controllers.wishes import Asked
+from pycapo.controllers.wishes import Asked, wishes_for
 from pycapo.kube.conditions import now
 from pycapo.kube.kube import Kube
 from pycapo.kube.life import Again, Verdict
 from pycapo.model.kinds import Kind
 from pycapo.model.records import Port, Server
 from pycapo.model.seen import Seen
-from pycapo.model.steps import Key, Plan, Step
+from pycapo.model.steps import Plan, Step, Wait
+from pycapo.plan.asking import asking_server, nic_subnets_wanted, nics_wanted
+from pycapo.plan.attaching import plan_nics
 from pycapo.plan.attachment import told_of
-from pycapo.plan.fixed_addresses import takes
-from pycapo.plan.nics import CONDITION, Wish, nic_entries, nic_subnets_wanted, nics_of, nics_wanted, plan_nics
+from pycapo.plan.fixed_addresses import LOOK_AGAIN, PASSING, takes
+from pycapo.plan.nics import CONDITION, Wish, has_trunks, hold_back, is_trunk, made_for, nic_entries
+from pycapo.plan.plugging import is_child
+from pycapo.plan.port_claims import claims_prefix, nic_claims_wanted, spent
 from pycapo.plan.references import Place
 from pycapo.plan.report import condition_of, failed
+from pycapo.plan.routes import default_route_told, needs_subnets
 from pycapo.plan.server import SERVER
 
 ERROR_AGAIN = 15.0
@@ -34,24 +42,42 @@ ERROR_AGAIN = 15.0
 
 
 class Nics:
-    """The NICs of one server during one turn: `told` and `ids` are what a pass brings, `acted` whether it changed anything."""
+    """The NICs of one server during one turn: `told` is what a pass brings, `acted` whether it changed anything."""
 
     def __init__(self, kube: Kube, cloud: Cloud, server: OpenStackServer, *, reservations: Reservations[Place]) -> None:
         self._kube = kube
         self._cloud = cloud
         self._server = server
         self._reservations = reservations
+        self._claimed = ClaimedAddresses(kube)
+        self._claims: tuple[str, ...] = ()
+        self._ids: list[str] = []
+        self._default = ""
         self.told: list[ServerAttachment] = []
-        self.ids: list[str] = []
         self.acted = False
         self.after: float | None = None
+
+    def attend(self, seen: Seen, *, takes_some: bool) -> Seen:
+        """The pass over all attachments; the picture with their NICs in it. `takes_some`: the server may get NICs now."""
+        obj = self._server
+        self._claims = self._claimed.names(obj)
+        for attachment, wish in wishes_for(self._kube, obj, seen, self._claims):
+            self.take((attachment, wish if takes_some else hold_back(wish)), seen)
+        if obj.status and (self.told or obj.status.attachments):
+            obj.status.attachments = self.told or None
+        if self.acted:
+            again = observe_server(self._cloud, obj, seen.owner, wanted={})
+            owned = {**seen.owned, **again.owned}
+            seen = msgspec.structs.replace(seen, owned=owned, beside={**seen.beside, **again.beside})
+        seen = msgspec.structs.replace(seen, nics=tuple(self._ids), default_nic=self._default)
+        return observe_subnets(self._cloud, seen) if needs_subnets(obj, seen) else seen
 
     def take(self, asked: Asked, seen: Seen) -> None:
         """One pass for one attachment: look up what it refers to, decide, act, tell."""
         attachment, wish = asked
         if wish.held:
             self._keep(attachment, wish, seen)
-        elif wish.written or nics_of(seen, wish.id):
+        elif wish.written or made_for(seen, wish.id) or self._has_claims(wish):
             self._fulfil(attachment, wish, seen)
 
     def verdict(self, verdict: Verdict) -> Verdict:
@@ -64,18 +90,20 @@ class Nics:
         """Leaves the NICs of an attachment, and what was told of them, as they are."""
         before = told_of(attachment, self._server) if attachment else None
         self.told.extend([before] if before else [])
-        self.ids.extend(sorted(port.id for port in nics_of(seen, wish.id)))
+        ports = ((it.id, it.mark.role) for it in made_for(seen, wish.id) if isinstance(it, Port) and it.mark)
+        self._ids.extend(sorted(id for id, role in ports if not is_child(role)))
 
     def _fulfil(self, attachment: OpenStackNetworkAttachment | None, wish: Wish, seen: Seen) -> None:
         done: list[Step] = []
         generation = (attachment.metadata.generation if attachment else None) or 0
-        made: dict[Key, str] = {}
+        before = told_of(attachment, self._server) if attachment else None
         try:
-            seen, plan = self._decide(wish, self._look(wish, seen))
+            seen, plan = self._decide(wish, self._look(wish, seen, before))
             with taking(self._reservations, seen.owner, takes(plan)):
-                made = apply(plan, self._cloud, done=done)
-            found = condition_of(CONDITION, Plan(waits=plan.waits), generation)
-            verdict = next_look(Plan(waits=plan.waits))
+                apply(plan, self._cloud, done=done)
+            waits = (*plan.waits, *self._release(wish, seen))
+            found = condition_of(CONDITION, Plan(waits=waits), generation)
+            verdict = next_look(Plan(waits=waits))
             after = verdict.after if isinstance(verdict, Again) else None
         except CloudError as error:
             found = failed(CONDITION, error, generation)
@@ -84,21 +112,21 @@ class Nics:
             tell_steps(self._kube, self._server, done)
             self.acted = self.acted or bool(done)
         self._again(after)
-        ids = [ref for entry in nic_entries(wish, self._server) if (ref := _id(entry.ref(seen), made))]
-        self.ids.extend(ids)
-        if wish.written or found.status != "True":
-            self._tell(attachment, found, self._ports(ids))
+        ports = self._ports(wish, seen)
+        if attachment and (wish.written or found.status != "True"):
+            self._tell(attachment, [found, *self._told_of_route(wish, seen, ports)], ports)
 
-    def _look(self, wish: Wish, seen: Seen) -> Seen:
-        """The picture with what a wish refers to, and with the ports that may hold the addresses that it asks for."""
+    def _look(self, wish: Wish, seen: Seen, before: ServerAttachment | None) -> Seen:
+        """What a wish refers to, and what may stand in its way; nothing is older than what was told last can have changed."""
+        passing = any(it.reason in PASSING for it in (before.conditions if before else None) or ())
+        age = LOOK_AGAIN / 2 if passing else 300.0
+        seen = observe_asked(self._cloud, seen, asking_server(wish, self._server), max_age=age)
+        trunks = any(port.trunk or port.subports for port in wish.written)
+        seen = observe_trunks(self._cloud, seen) if trunks or has_trunks(seen) else seen
         seen = observe_further(self._cloud, seen, nics_wanted(wish, self._server, seen))
-        subnets = nic_subnets_wanted(wish, self._server, seen)
-        if not subnets:
-            return seen
-        ports = self._cloud.look({Kind.PORT}).all(Kind.PORT)
-        others = tuple(it for it in ports if not (it.mark and it.mark.owner == seen.owner))
-        beside = {**seen.beside, Kind.PORT: others}
-        return observe_further(self._cloud, msgspec.structs.replace(seen, beside=beside), subnets)
+        seen = observe_further(self._cloud, seen, nic_subnets_wanted(wish, self._server, seen))
+        wanted = nic_claims_wanted(wish, self._server, seen)
+        return msgspec.structs.replace(seen, claimed=self._claimed.get(self._server, wanted))
 
     def _decide(self, wish: Wish, seen: Seen) -> tuple[Seen, Plan]:
         """The plan, and the picture that it was decided from: with what other servers are about to take."""
@@ -108,25 +136,49 @@ class Nics:
             self._reservations.take(seen.owner, takes(plan))
         return seen, plan
 
-    def _ports(self, ids: list[str]) -> list[AttachedPort]:
-        picture = self._cloud.look(set())
-        ports = (picture.get(Kind.PORT, id) for id in ids)
-        return [AttachedPort(id=it.id, address=_address(it)) for it in ports if isinstance(it, Port)]
+    def _has_claims(self, wish: Wish) -> bool:
+        return any(it.startswith(claims_prefix(self._server.metadata.name, wish.id)) for it in self._claims)
 
-    def _tell(self, attachment: OpenStackNetworkAttachment | None, found: Condition, ports: list[AttachedPort]) -> None:
-        if attachment is None:
+    def _release(self, wish: Wish, seen: Seen) -> tuple[Wait, ...]:
+        """Lets the claims go whose addresses are not used any more; what is waited for then."""
+        if not self._has_claims(wish):
+            return ()
+        ports = self._cloud.look(set()).owned(Kind.PORT, seen.owner)
+        now_seen = msgspec.structs.replace(seen, owned={**seen.owned, Kind.PORT: ports})
+        waiting = self._claimed.release(self._server, spent(self._claims, wish, self._server, now_seen))
+        return (msgspec.structs.replace(waiting, condition=CONDITION),) if waiting else ()
+
+    def _ports(self, wish: Wish, seen: Seen) -> dict[str, Port]:
+        """By role the ports of a wish that are there after a pass, ready to be plugged in; in the order of its entries."""
+        picture = self._cloud.look(set())
+        there = {it.mark.role: it for it in picture.owned(Kind.PORT, seen.owner) if it.mark and isinstance(it, Port)}
+        trunks = {it.mark.role for it in picture.owned(Kind.TRUNK, seen.owner) if it.mark}
+        entries = (it for it in nic_entries(wish, self._server) if not is_trunk(it.role) or it.role in trunks)
+        ports = {entry.role: there[entry.role] for entry in entries if entry.role in there}
+        self._ids.extend(port.id for port in ports.values())
+        return ports
+
+    def _told_of_route(self, wish: Wish, seen: Seen, ports: Mapping[str, Port]) -> Iterator[Condition]:
+        """What becomes of the default route where a wish says that it leaves by one of its NICs."""
+        asked = (entry for entry in nic_entries(wish, self._server) if entry.port.default_route)
+        for entry in asked:
+            if entry.role in ports and not any(port.default_route for port in self._server.spec.ports):
+                self._default = self._default or entry.role
+            yield from default_route_told(self._server, entry, seen)
             return
-        before = told_of(attachment, self._server)
+
+    def _tell(self, to: OpenStackNetworkAttachment, found: list[Condition], ports: Mapping[str, Port]) -> None:
+        before = told_of(to, self._server)
         entry = ServerAttachment(
-            name=attachment.metadata.name,
-            uid=attachment.metadata.uid,
-            observed_generation=attachment.metadata.generation,
-            ports=ports or None,
-            conditions=[_since(before, found)],
+            name=to.metadata.name,
+            uid=to.metadata.uid,
+            observed_generation=to.metadata.generation,
+            ports=[AttachedPort(id=it.id, address=_address(it)) for it in ports.values()] or None,
+            conditions=[_since(before, it) for it in found],
         )
         self.told.append(entry)
-        if found.status != "True" and found.reason in _TROUBLE:
-            self._kube.event(attachment, "Warning", found.reason, f"{self._server.metadata.name}: {found.message}")
+        if found[0].status != "True" and found[0].reason in _TROUBLE:
+            self._kube.event(to, "Warning", found[0].reason, f"{self._server.metadata.name}: {found[0].message}")
 
     def _again(self, after: float | None) -> None:
         if after is not None:
@@ -134,10 +186,6 @@ class Nics:
 
 
 _TROUBLE = TROUBLE | {"BadRequest", "QuotaExceeded", "Forbidden", "CloudError", "CloudUnavailable"}
-
-
-def _id(ref: Key | str, made: dict[Key, str]) -> str | None:
-    return made.get(ref) if isinstance(ref, Key) else ref
 
 
 def _address(port: Port) -> str | None:

@@ -20,7 +20,7 @@ from pycapo.api.v1alpha1 import OpenStackNetworkAttachment, OpenStackServer, Ope
 from pycapo.cloud.apply import apply
 from pycapo.cloud.cloud import Cloud
 from pycapo.cloud.errors import CloudError
-from pycapo.cloud.server import observe_further, observe_server, observe_subnets, with_own
+from pycapo.cloud.server import observe_further, observe_server, observe_subnets, observe_trunks, with_own
 from pycapo.controllers import pool_address
 from pycapo.controllers.attachment import labels_changed, servers_of
 from pycapo.controllers.claimed_addresses import ClaimedAddresses
@@ -40,7 +40,7 @@ from pycapo.controllers.telling import (
     tell_steps,
     tell_trouble,
 )
-from pycapo.controllers.wishes import wished_networks, wishes_for
+from pycapo.controllers.wishes import wished_networks
 from pycapo.kube import conditions
 from pycapo.kube.controller import Watch, wish_changed
 from pycapo.kube.kube import Kube
@@ -55,10 +55,10 @@ from pycapo.plan.capabilities import server_needs
 from pycapo.plan.fixed_addresses import subnets_wanted, takes
 from pycapo.plan.machine import SERVER_FINALIZER, noted_server
 from pycapo.plan.machine_networks import complete, placed
-from pycapo.plan.nics import hold_back
+from pycapo.plan.nics import has_trunks
 from pycapo.plan.plugging import lost_wanted, unplugged
 from pycapo.plan.pool_address import ADDRESS_READY, held_back
-from pycapo.plan.port_claims import claims_of, claims_wanted
+from pycapo.plan.port_claims import claims_wanted
 from pycapo.plan.port_floating_ips import networks_wanted
 from pycapo.plan.ports import missing_ports
 from pycapo.plan.references import IMAGE_OBJECT, INSTANCE_READY, Place, image_object, wanted
@@ -108,7 +108,7 @@ class ServerLife(Life[OpenStackServer]):
             seen = with_own(self._look(cloud, acting), own)
             nics = Nics(self._kube, cloud, acting, reservations=self._reservations)
             takes_some = takes_nics(held_back(plan_server(acting, seen), claimed), seen)
-            seen = self._attach(nics, cloud, acting, seen=seen, takes_some=takes_some)
+            seen = nics.attend(seen, takes_some=takes_some)
             seen, plan = self._decide(acting, seen, claimed)
             if plan.steps and complete(obj, seen) and seen.found:
                 obj.status.resolved = resolved_spec(acting, seen) or obj.status.resolved
@@ -157,24 +157,12 @@ class ServerLife(Life[OpenStackServer]):
             tell_steps(self._kube, obj, done)
         if not plan.settled:
             return next_look(plan)
-        waiting = self._pool_address.release(obj) or self._claimed.release(obj, claims_of(obj))
+        waiting = self._pool_address.release(obj) or self._claimed.release(obj, self._claimed.names(obj))
         if waiting is not None:
             tell_plan(obj, INSTANCE_READY, Plan(waits=(waiting,)))
             return next_look(Plan(waits=(waiting,)))
         self._reservations.let_go((obj.metadata.annotations or {})[OWNER_ANNOTATION])
         return Gone()
-
-    def _attach(self, nics: Nics, cloud: Cloud, obj: OpenStackServer, *, seen: Seen, takes_some: bool) -> Seen:
-        """The pass over the NICs of attachments; the picture with them in it."""
-        for attachment, wish in wishes_for(self._kube, obj, seen):
-            nics.take((attachment, wish if takes_some else hold_back(wish)), seen)
-        if obj.status and (nics.told or obj.status.attachments):
-            obj.status.attachments = nics.told or None
-        if nics.acted:
-            again = observe_server(cloud, obj, seen.owner, wanted={})
-            owned = {**seen.owned, **again.owned}
-            seen = msgspec.structs.replace(seen, owned=owned, beside={**seen.beside, **again.beside})
-        return msgspec.structs.replace(seen, nics=tuple(nics.ids))
 
     def _look(self, cloud: Cloud, obj: OpenStackServer) -> Seen:
         """Everything that deciding about a server needs; trouble is looked at again sooner than the picture would."""
@@ -187,7 +175,7 @@ class ServerLife(Life[OpenStackServer]):
         if age < 300.0:
             seen = observe_server(cloud, obj, owner, wanted=references, max_age=age)
         if obj.metadata.deletion_timestamp:
-            return seen
+            return observe_trunks(cloud, seen) if has_trunks(seen) else seen
         seen = observe_further(cloud, seen, networks_wanted(obj, seen))
         seen = msgspec.structs.replace(seen, claimed=self._claimed.get(obj, claims_wanted(obj, seen)))
         if record := seen.one(Kind.SERVER, SERVER, Server):

@@ -24,7 +24,7 @@ from pycapo.plan.routes import told as routing_told
 TROUBLE = frozenset(
     {
         *("NotFound", "Ambiguous", "InUse", "NoNetwork", "NoEndpoint", "NoClusterNetworkPort"),
-        *("InvalidMachineSpec", "NotSupported", "NotYetSupported", "TrunkNotSupported", "ExtensionMissing"),
+        *("InvalidMachineSpec", "NotSupported", "TrunkNotSupported", "ExtensionMissing"),
         *("LoadBalancerServiceAbsent", "LoadBalancerError", "UserDataTooLarge", "VolumeFailed", "PortLost"),
         *("InstanceStateError", "InstanceDeleted", "AddressOutsideSubnet", "AddressTaken", "AddressesExhausted"),
         *("NoFreeNetwork", "SubnetPoolExhausted", "NetworkTaken"),

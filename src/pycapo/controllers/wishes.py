@@ -26,6 +26,7 @@ from pycapo.plan.machine import complete_ports, provisioned, role_group
 from pycapo.plan.machine_networks import placed_ports
 from pycapo.plan.nics import Wish, attachments_of
 from pycapo.plan.per_machine import machine_networks
+from pycapo.plan.port_claims import claimant
 
 Asked = tuple[OpenStackNetworkAttachment | None, Wish]
 """An attachment, None if it does not exist any more, and what it asks of a server."""
@@ -50,15 +51,18 @@ def selected_machines(kube: Kube, attachment: OpenStackNetworkAttachment) -> Ite
             yield machine
 
 
-def wishes_for(kube: Kube, server: OpenStackServer, seen: Seen) -> Iterator[Asked]:
-    """What every attachment asks of a server, by name, nothing from those that do not mean it; then what is forgotten."""
+def wishes_for(kube: Kube, server: OpenStackServer, seen: Seen, claims: Iterable[str]) -> Iterator[Asked]:
+    """What every attachment asks of a server, by name, nothing from those that do not mean it; then what is forgotten.
+
+    `claims` are the names of the IPAddressClaims that were made for the server."""
     machine = owning_machine(kube, server)
     if machine is None:
         return
     known = [it for it in kube.list(OpenStackNetworkAttachment, namespace=server.metadata.namespace or "") if id_of(it)]
     for attachment in sorted(known, key=lambda it: it.metadata.name):
         yield attachment, _placed(_wish(kube, attachment, machine), server, seen)
-    for id in _forgotten(kube, known, server, seen=seen):
+    of_claims = {id for name in claims if (id := claimant(server.metadata.name, name))}
+    for id in _forgotten(kube, known, server, there=attachments_of(seen) | of_claims):
         yield None, Wish(id=id)
 
 
@@ -104,10 +108,10 @@ def _known(cluster: OpenStackCluster) -> bool:
 
 
 def _forgotten(
-    kube: Kube, known: Iterable[OpenStackNetworkAttachment], server: OpenStackServer, *, seen: Seen
+    kube: Kube, known: Iterable[OpenStackNetworkAttachment], server: OpenStackServer, *, there: frozenset[str]
 ) -> Iterator[str]:
     """The ids of attachments that have NICs here and do not exist any more; the API server itself has to say so."""
-    strange = set(attachments_of(seen)) - {id_of(it) for it in known}
+    strange = there - {id_of(it) for it in known}
     if strange:
         stored, _ = kube.client.list(OpenStackNetworkAttachment, server.metadata.namespace or "")
         yield from sorted(strange - {id_of(it) for it in stored})

@@ -9,6 +9,7 @@ Law: names are for people. What carries no mark of ours is never changed and nev
 carries a mark that says so (`pycapo-use:`): it is ours to use and to give back, never to delete.
 """
 
+import functools
 import re
 import secrets
 from collections.abc import Iterable, Mapping
@@ -53,6 +54,7 @@ def new_owner() -> str:
     return secrets.token_hex(6)
 
 
+@functools.lru_cache(maxsize=1 << 16)
 def parse_mark(text: str) -> Mark | None:
     """The mark that a tag spells, if it is one of ours."""
     match = _TAG.match(text)
@@ -62,6 +64,11 @@ def parse_mark(text: str) -> Mark | None:
 def find_marks(tags: Iterable[str]) -> tuple[Mark, ...]:
     """Every mark among tags."""
     return tuple(mark for mark in map(parse_mark, tags) if mark)
+
+
+def undescribed(description: str) -> str:
+    """A description without the mark at its end."""
+    return _DESCRIPTION.sub("", description).rstrip()
 
 
 def find_mark(

@@ -28,7 +28,8 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     not the owner's but stand in the way or in between, by kind (router interface ports, ports on a network to be deleted,
     members of a pool). `extensions`: Neutron extension aliases. `spoken_for`: addresses, each with the id of its subnet before
     it, that others are about to take or that Neutron refused to give. `nics`: the ids of ports that the server has besides those
-    of its spec, in order. `claimed`: the addresses of ports that come from pools.
+    of its spec, in order; `default_nic` is the role of the one that a server which is made now has its default route through.
+    `claimed`: the addresses of ports that come from pools.
     """
 
     owner: str
@@ -43,6 +44,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     user_data_format: str = ""
     spoken_for: frozenset[tuple[str, str]] = frozenset()
     nics: tuple[str, ...] = ()
+    default_nic: str = ""
     claimed: Claimed = {}
 
     def all(self, kind: Kind, record: type[R]) -> tuple[R, ...]:

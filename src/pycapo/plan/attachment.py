@@ -17,6 +17,8 @@ from pycapo.api.v1alpha1 import (
     ServerAttachment,
 )
 from pycapo.plan.nics import CONDITION
+from pycapo.plan.report import SHOWN
+from pycapo.plan.routes import DEFAULT_ROUTE
 
 ATTACHMENT_FINALIZER = "openstacknetworkattachment.infrastructure.cluster.x-k8s.io"
 
@@ -54,10 +56,24 @@ def why_not_ready(
     if not lacking:
         return None
     lacking.sort(key=lambda item: item[1] is None)
-    words = [f"{name}: {found.message if found else 'no NIC was plugged in yet'}" for name, found in lacking[:3]]
-    more = f"; and {len(lacking) - 3} more machines" if len(lacking) > 3 else ""
+    words = [f"{name}: {found.message if found else 'no NIC was plugged in yet'}" for name, found in lacking[:SHOWN]]
+    more = f"; and {len(lacking) - SHOWN} more machines" if len(lacking) > SHOWN else ""
     first = lacking[0][1]
     return (first.reason if first else "WaitingForMachines", "; ".join(words) + more)
+
+
+def default_route(
+    attachment: OpenStackNetworkAttachment, servers: Mapping[str, OpenStackServer | None]
+) -> tuple[bool, str, str] | None:
+    """Status, reason and words of what became of the default route; None while no server tells of it."""
+    told = ((name, told_of(attachment, servers[name])) for name in sorted(servers))
+    found = [(name, it) for name, entry in told if entry and (it := _condition(entry, DEFAULT_ROUTE))]
+    if not found:
+        return None
+    elsewhere = [(name, it) for name, it in found if it.status != "True"]
+    words = [f"{name}: {it.message}" for name, it in elsewhere[:SHOWN]]
+    more = f"; and {len(elsewhere) - SHOWN} more machines" if len(elsewhere) > SHOWN else ""
+    return not elsewhere, (elsewhere or found)[0][1].reason or "", "; ".join(words) + more
 
 
 def told_of(attachment: OpenStackNetworkAttachment, server: OpenStackServer | None) -> ServerAttachment | None:
@@ -74,8 +90,8 @@ def has_all(attachment: OpenStackNetworkAttachment, told: ServerAttachment | Non
     return current and found is not None and found.status == "True"
 
 
-def _condition(told: ServerAttachment) -> Condition | None:
-    return next((it for it in told.conditions or () if it.type == CONDITION), None)
+def _condition(told: ServerAttachment, type_: str = CONDITION) -> Condition | None:
+    return next((it for it in told.conditions or () if it.type == type_), None)
 
 
 def _machine(name: str, told: ServerAttachment | None) -> AttachedMachine:

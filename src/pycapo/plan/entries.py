@@ -77,8 +77,13 @@ def entry_at(server: OpenStackServer, index: int) -> Entry:
 
 def subentries(server: OpenStackServer, index: int) -> Iterator[Entry]:
     """The entries of the trunk's other ports, in their order."""
-    parent = entry_at(server, index)
-    for place, subport in enumerate(server.spec.ports[index].subports or ()):
+    return children(entry_at(server, index))
+
+
+def children(parent: Entry) -> Iterator[Entry]:
+    """The entries of the ports that the trunk on a port carries."""
+    subports = parent.port.subports if isinstance(parent.port, PortOpts) else None
+    for place, subport in enumerate(subports or ()):
         yield Entry(
             path=f"{parent.path}.subports[{place}].port",
             role=f"{parent.role}-{place}",

@@ -38,6 +38,11 @@ TROUBLE_AGAIN = 60.0
 _TAKES_PORTS = frozenset({"ACTIVE", "PAUSED", "SHUTOFF"})
 
 
+def is_child(role: str) -> bool:
+    """Whether a port of an attachment is one that a trunk carries: it is plugged in nowhere itself."""
+    return role.startswith(NIC) and role.count("-") > 3
+
+
 def takes_ports(server: Server) -> bool:
     """Whether Nova plugs ports into a server in this state, and out of it."""
     return server.status in _TAKES_PORTS and not server.task_state
@@ -51,7 +56,8 @@ def loose_ports(server: OpenStackServer, seen: Seen) -> tuple[Entry, ...]:
 
 def unplugged(server: OpenStackServer, seen: Seen, record: Server) -> bool:
     """Whether a port that a running server should have is missing or plugged in nowhere, as far as the picture tells."""
-    nics = (it for it in seen.all(Kind.PORT, Port) if it.mark and it.mark.role.startswith(NIC))
+    marked = ((it, it.mark.role) for it in seen.all(Kind.PORT, Port) if it.mark)
+    nics = (it for it, role in marked if role.startswith(NIC) and not is_child(role))
     loose = any(not port.device_id for port in nics) or bool(loose_ports(server, seen))
     return takes_ports(record) and (loose or bool(missing_ports(server, seen)))
 

@@ -15,8 +15,8 @@ import msgspec
 from pycapo.api.ports import PortFloatingIP
 from pycapo.api.v1alpha1 import OpenStackServer
 from pycapo.model.kinds import Kind
-from pycapo.model.marks import Mark
-from pycapo.model.records import FloatingIP
+from pycapo.model.marks import Mark, parse_mark
+from pycapo.model.records import FloatingIP, Port
 from pycapo.model.seen import Seen
 from pycapo.model.steps import Create, Delete, Key, Plan, Ref, Step, Update, Wait
 from pycapo.plan.choose import choose_one, query_of, spelled
@@ -40,7 +40,7 @@ class _Asked(msgspec.Struct, frozen=True):
 
     @property
     def role(self) -> str:
-        return self.entry.role.replace("port", "floating-ip", 1)
+        return floating_role(self.entry)
 
     @property
     def field(self) -> str:
@@ -61,6 +61,11 @@ class _Asked(msgspec.Struct, frozen=True):
             return mine
         beside = (it for it in seen.beside.get(Kind.FLOATING_IP, ()) if isinstance(it, FloatingIP))
         return next((it for it in beside if it.floating_ip_address == address), None)
+
+
+def floating_role(entry: Entry) -> str:
+    """The role of the floating IP of a port of a spec."""
+    return entry.role.replace("port", "floating-ip", 1)
 
 
 def networks_wanted(server: OpenStackServer, seen: Seen) -> Wanted:
@@ -85,8 +90,7 @@ def floating_ips(server: OpenStackServer, seen: Seen) -> Plan:
 def leave_floating_ips(server: OpenStackServer, seen: Seen) -> Iterator[Step]:
     """Deletes the floating IPs that were made for the ports of a server, and points those of others nowhere."""
     for item in seen.all(Kind.FLOATING_IP, FloatingIP):
-        why = f"floating IP {item.floating_ip_address}: its server is gone"
-        yield Delete(kind=Kind.FLOATING_IP, id=item.id, why=why)
+        yield leave(item, seen, why="its server is gone")
     ports = {port.id for entry in entries(server) if (port := entry.seen(seen))}
     named = {asked.wanted.address for asked in _asked(server)}
     pooled = any(asked.wanted.pool_ref for asked in _asked(server))
@@ -95,6 +99,17 @@ def leave_floating_ips(server: OpenStackServer, seen: Seen) -> Iterator[Step]:
         if item.floating_ip_address in named or (pooled and item.mark):
             why = f"floating IP {item.floating_ip_address} is not used any more"
             yield Update(kind=Kind.FLOATING_IP, id=item.id, body={"port_id": None}, why=why)
+
+
+def leave(item: FloatingIP, seen: Seen, *, why: str) -> Step:
+    """Deletes a floating IP of a server, or gives back one that was there: pointed nowhere unless somebody points it elsewhere."""
+    told = f"floating IP {item.floating_ip_address}: {why}"
+    if item.mark is None or not item.mark.borrowed:
+        return Delete(kind=Kind.FLOATING_IP, id=item.id, why=told)
+    port = seen.one(Kind.PORT, item.mark.role, Port)
+    nowhere = {"port_id": None} if port and port.id == item.port_id else {}
+    body = {**nowhere, "tags": [tag for tag in item.tags if parse_mark(tag) != item.mark]}
+    return Update(kind=Kind.FLOATING_IP, id=item.id, body=body, why=told)
 
 
 def _asked(server: OpenStackServer) -> Iterator[_Asked]:
@@ -159,6 +174,9 @@ def _point(asked: _Asked, there: FloatingIP, seen: Seen) -> Step | Wait | None:
     if there.port_id and _foreign(there, seen):
         message = f"{told} is in use at port {there.port_id}"
         return _wait("FloatingIPInUse", path=asked.field, message=message, after=LOOK_AGAIN)
+    if _foreign(there, seen) and there.mark and there.mark.borrowed and there.mark.owner != seen.owner:
+        message = f"{told} is claimed by another server"
+        return _wait("FloatingIPInUse", path=asked.field, message=message, after=LOOK_AGAIN)
     if (there.id, "") in seen.spoken_for:
         message = f"{told} is about to be used by another server"
         return _wait("FloatingIPInUse", path=asked.field, message=message, after=LOOK_AGAIN)
@@ -168,7 +186,7 @@ def _point(asked: _Asked, there: FloatingIP, seen: Seen) -> Step | Wait | None:
 
 def _foreign(there: FloatingIP, seen: Seen) -> bool:
     """Whether a floating IP was not made for this server."""
-    return there.mark is None or there.mark.owner != seen.owner
+    return there.mark is None or there.mark.borrowed or there.mark.owner != seen.owner
 
 
 def _wait(reason: str, *, path: str, message: str, after: float) -> Wait:

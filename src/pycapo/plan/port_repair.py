@@ -13,7 +13,7 @@ from typing import Any
 from pycapo.api.ports import PortBody
 from pycapo.api.v1alpha1 import OpenStackServer
 from pycapo.model.kinds import Kind
-from pycapo.model.marks import parse_mark
+from pycapo.model.marks import parse_mark, undescribed
 from pycapo.model.records import Port, Trunk
 from pycapo.model.seen import Seen
 from pycapo.model.steps import Step, Update
@@ -22,7 +22,6 @@ from pycapo.plan.port_body import address_pairs
 
 TAG_EXTENSION = "standard-attr-tag"
 
-_DESCRIBED = re.compile(r" ?\[pycapo:[^\]\s]+\]$")
 _SPOKEN = {
     "admin_state_up": "admin state",
     "qos_policy_id": "QoS policy",
@@ -88,7 +87,7 @@ def repair_port(entry: Entry, port: Port, body: Mapping[str, Any], *, seen: Seen
 def _plain(port: Port, body: Mapping[str, Any]) -> dict[str, Any]:
     shown = {
         "name": port.name,
-        "description": _DESCRIBED.sub("", port.description or ""),
+        "description": undescribed(port.description or ""),
         "admin_state_up": port.admin_state_up,
         "qos_policy_id": port.qos_policy_id,
     }

@@ -11,19 +11,25 @@ import base64
 import ipaddress
 from collections.abc import Iterator
 from enum import StrEnum
+from typing import Literal
 
+from pycapo.api.meta import Condition
 from pycapo.api.v1alpha1 import OpenStackServer
 from pycapo.model.kinds import Kind
 from pycapo.model.records import Port, Server, Subnet
 from pycapo.model.seen import Seen
 from pycapo.model.steps import Sealed, Wait
-from pycapo.plan.entries import entry_at, port_path
+from pycapo.plan.entries import Entry, entry_at, port_path
 from pycapo.plan.references import INSTANCE_READY
 from pycapo.plan.user_data import USER_DATA_LIMIT, extended, format_of
 
 POLICY_ROUTING = "PolicyRoutingReady"
 METADATA_KEY = "pycapo-policy-routing"
 """Metadata of a Nova server that say whether the routes were delivered; so it is known whatever becomes of status."""
+
+DEFAULT_ROUTE = "DefaultRouteReady"
+DEFAULT_ROUTE_KEY = "pycapo-default-route"
+"""Metadata that name, by its role, the NIC of an attachment that the guest was told to have its default route through."""
 
 _FIELD = "spec.networkConfig.policyRouting"
 
@@ -50,7 +56,7 @@ _WHY = {
 
 def choice(server: OpenStackServer, seen: Seen) -> Choice:
     """Whether a server that has to be made gets routes."""
-    by_spec = _by_spec(server)
+    by_spec = _by_spec(server, seen.default_nic)
     if by_spec is not Choice.DELIVERED or seen.user_data is None:
         return by_spec  # what is still waited for is not judged
     content = base64.b64decode(seen.user_data.value)
@@ -60,6 +66,12 @@ def choice(server: OpenStackServer, seen: Seen) -> Choice:
 def needs_facts(server: OpenStackServer) -> bool:
     """Whether the subnets of the server's ports matter to whoever makes it."""
     return _by_spec(server) is Choice.DELIVERED
+
+
+def needs_subnets(server: OpenStackServer, seen: Seen) -> bool:
+    """Whether the subnets of the NICs of attachments matter to whoever makes the server."""
+    to_be_made = not seen.all(Kind.SERVER, Server)
+    return bool(seen.default_nic) and to_be_made and _by_spec(server, seen.default_nic) is Choice.DELIVERED
 
 
 def lacks_ports(server: OpenStackServer, seen: Seen) -> bool:
@@ -82,7 +94,8 @@ def user_data(server: OpenStackServer, seen: Seen) -> Sealed | None:
 def metadata(server: OpenStackServer, seen: Seen) -> dict[str, str]:
     """What the Nova server is to remember."""
     chosen = choice(server, seen)
-    return {METADATA_KEY: chosen.value} if chosen in (Choice.DELIVERED, Choice.UNKNOWN) else {}
+    first = {DEFAULT_ROUTE_KEY: seen.default_nic} if seen.default_nic and chosen is Choice.DELIVERED else {}
+    return {METADATA_KEY: chosen.value, **first} if chosen in (Choice.DELIVERED, Choice.UNKNOWN) else {}
 
 
 def facts(server: OpenStackServer, seen: Seen) -> Iterator[str]:
@@ -135,12 +148,36 @@ def told(server: OpenStackServer, seen: Seen) -> tuple[bool, str, str] | None:
     return True, chosen.value, f"delivered with the user data, the NIC of the default route first: {', '.join(nics)}"
 
 
-def _by_spec(server: OpenStackServer) -> Choice:
-    """What the spec alone says."""
+def default_route_told(server: OpenStackServer, entry: Entry, seen: Seen) -> Iterator[Condition]:
+    """Whether the guest of a server that exists has its default route through this NIC of an attachment, and if not, why."""
+    record = next(iter(seen.all(Kind.SERVER, Server)), None)
+    if record is None:
+        return
+    there = record.metadata.get(DEFAULT_ROUTE_KEY) == entry.role
+    told = "delivered with the user data" if there else f"{entry.path}.defaultRoute: {_why_elsewhere(server, record)}"
+    reason = (Choice.DELIVERED if there else Choice.ELSEWHERE).value
+    status: Literal["True", "False"] = "True" if there else "False"
+    yield Condition(type=DEFAULT_ROUTE, status=status, reason=reason, message=told, last_transition_time="")
+
+
+def _why_elsewhere(server: OpenStackServer, record: Server) -> str:
+    own = _first(server)
+    if server.spec.ports[own].default_route:
+        return f"{port_path(own)} of the machine itself has the default route"
+    chosen = _by_spec(server, "asked")
+    if chosen is not Choice.DELIVERED:
+        return f"guests learn of it with policy routing, and {_WHY[chosen]}"
+    if DEFAULT_ROUTE_KEY in record.metadata:
+        return "the guest was told to have it through another NIC; a new machine has it here"
+    return "the guest runs and keeps the default route that it was made with; a new machine has it here"
+
+
+def _by_spec(server: OpenStackServer, default_nic: str = "") -> Choice:
+    """What the spec alone says, and the NIC of an attachment that is to have the default route."""
     config = server.spec.network_config
     if config and config.policy_routing is False:
         return Choice.OFF
-    if len(server.spec.ports) < 2 and not _asked(server):
+    if len(server.spec.ports) < 2 and not default_nic and not _asked(server):
         return Choice.SINGLE
     return Choice.DELIVERED if server.spec.user_data_ref else Choice.NO_DATA
 
@@ -154,10 +191,14 @@ def _first(server: OpenStackServer) -> int:
     return next((index for index, port in enumerate(server.spec.ports) if port.default_route), 0)
 
 
-def _nics(server: OpenStackServer, seen: Seen) -> Iterator[Port]:
+def _nics(server: OpenStackServer, seen: Seen) -> tuple[Port, ...]:
     """The server's ports that are known, the one of the default route first, the others as the spec lists them."""
+    record = next(iter(seen.all(Kind.SERVER, Server)), None)
+    default = record.metadata.get(DEFAULT_ROUTE_KEY, "") if record else seen.default_nic
     places = sorted(range(len(server.spec.ports)), key=lambda index: index != _first(server))
-    return (port for index in places if (port := entry_at(server, index).seen(seen)))
+    own = (port for index in places if (port := entry_at(server, index).seen(seen)))
+    of_attachment = seen.one(Kind.PORT, default, Port) if default else None
+    return (*((of_attachment,) if of_attachment else ()), *own)
 
 
 def _told(port: Port) -> str:

@@ -10,8 +10,8 @@ from builders import NAME, NAMESPACE
 from memory_cloud import Killed
 from pycapo.api.capi import CLUSTER_NAME_LABEL, Cluster
 from pycapo.api.cluster import OpenStackCluster
-from pycapo.api.ports import AddressPair, AddressRange, FixedIP, PortOpts
-from pycapo.api.references import SecurityGroupFilter, SecurityGroupParam
+from pycapo.api.ports import AddressPair, AddressRange, BindingProfile, ExtraDHCPOption, FixedIP, PortOpts
+from pycapo.api.references import QosPolicyParam, SecurityGroupFilter, SecurityGroupParam
 from pycapo.api.v1alpha1 import OpenStackNetworkAttachment
 from pycapo.cloud.errors import BadRequest, QuotaExceeded, RetryNow
 from pycapo.controllers import attachment, server
@@ -155,6 +155,47 @@ def test_port_security_goes_off_with_the_groups_in_place_and_on_again() -> None:
 
     assert (off.id, off.port_security_enabled, off.security_groups) == (before.id, False, ())
     assert (on.id, on.port_security_enabled) == (before.id, True)
+
+
+def test_a_qos_policy_is_changed_in_place() -> None:
+    stage = AttachmentStage("worker-0")
+    one, two = (stage.cloud.create(Kind.QOS_POLICY, [{"name": name}], marks=[None])[0].id for name in ("a", "b"))
+    stage.attach(nic(qos_policy=QosPolicyParam(id=one)))
+    (before,) = stage.nics()
+
+    stage.edit(nic(qos_policy=QosPolicyParam(id=two)))
+
+    (after,) = stage.nics()
+    assert (after.id, before.qos_policy_id, after.qos_policy_id) == (before.id, one, two)
+
+
+REPLUGS: list[dict[str, Any]] = [
+    {"fixed_ips": [FixedIP(ip_address="10.20.0.9")]},
+    {"mac_address": "fa:16:3e:00:00:09"},
+    {"vnic_type": "direct"},
+    {"profile": BindingProfile(trusted_vf=True)},
+    {"binding_profile": {"capabilities": ["switchdev"]}},
+    {"dns_name": "storage"},
+    {"extra_dhcp_options": [ExtraDHCPOption(name="mtu", value="9000")]},
+    {"trunk": True},
+    {"security_groups": []},
+]
+
+
+@pytest.mark.parametrize("fields", REPLUGS, ids=[next(iter(it)) for it in REPLUGS])
+def test_what_cannot_change_is_unplugged_and_plugged_in_anew_and_back_again(fields: dict[str, Any]) -> None:
+    stage = AttachmentStage("worker-0")
+    stage.attach(nic())
+    (before,) = stage.nics()
+
+    stage.edit(nic(**fields))
+    (changed,) = stage.nics("worker-0")
+    stage.edit(nic())
+
+    (again,) = stage.nics("worker-0")
+    assert len({before.id, changed.id, again.id}) == 3
+    assert (len(stage.nics()), stage.cloud.all(Kind.TRUNK), stage.ready()[0]) == (1, (), "True")
+    assert len(stage.cloud.all(Kind.SERVER)) == 1
 
 
 def test_another_network_is_another_nic() -> None:
@@ -365,18 +406,6 @@ def test_a_cluster_that_does_not_exist_is_told() -> None:
 
     assert stage.ready() == ("False", "NotFound", 'spec.clusterName: no Cluster "nobody" in this namespace')
     stage.detach()
-
-
-def test_what_this_version_does_not_do_is_told_and_nothing_made() -> None:
-    stage = AttachmentStage("worker-0")
-
-    stage.attach(nic(trunk=True))
-
-    assert stage.ready()[1:] == (
-        "NotYetSupported",
-        "worker-0: spec.ports[0].trunk: this version does not act on it in an attachment",
-    )
-    assert stage.nics() == []
 
 
 def test_who_has_to_look_again_when_an_attachment_or_a_label_changes() -> None:

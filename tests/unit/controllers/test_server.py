@@ -11,7 +11,7 @@ from machine_stage import Clouds
 from machines import NETWORK, SECRET, SUBNET, a_server
 from memory_cloud import MemoryCloud, a_memory_cloud
 from memory_kube import MemoryKube
-from pycapo.api.capi import Cluster
+from pycapo.api.capi import Cluster, IPAddressClaim
 from pycapo.api.machine import OpenStackMachine
 from pycapo.api.meta import Condition, ObjectMeta
 from pycapo.api.orc import Image as ImageObject
@@ -33,7 +33,7 @@ class Alone:
     """A management cluster with one OpenStackServer, over a memory cloud with a network."""
 
     def __init__(self, server: OpenStackServer) -> None:
-        self.kube = MemoryKube(OpenStackServer, OpenStackMachine, Cluster)
+        self.kube = MemoryKube(OpenStackServer, OpenStackMachine, Cluster, IPAddressClaim)
         self.cloud = a_memory_cloud()
         self.cloud.create(Kind.NETWORK, [{"id": NETWORK, "name": "net"}], marks=[None])
         self.cloud.create(Kind.SUBNET, [{"id": SUBNET, "network_id": NETWORK, "cidr": "10.6.0.0/24"}], marks=[None])

@@ -62,7 +62,7 @@ def literals(node: ast.AST) -> Iterator[str]:
 
 def reasons_in(tree: ast.AST) -> Iterator[str]:
     """Reasons of waits, conditions and errors: keywords and names `reason`, and what helpers take first or second."""
-    positions = {"_wait": 0, "_hold": 0, "_false": 1}
+    positions = {"_wait": 0, "nic_wait": 0, "_hold": 0, "_false": 1}
     for node in ast.walk(tree):
         match node:
             case ast.keyword(arg="reason", value=value):
@@ -98,6 +98,7 @@ def condition_types() -> set[str]:
         "ADDRESS_READY",
         "POOL_READY",
         "POLICY_ROUTING",
+        "DEFAULT_ROUTE",
     )
     return {
         "Paused",

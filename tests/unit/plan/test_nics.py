@@ -6,15 +6,26 @@ from typing import Any
 import msgspec
 import pytest
 
-from machines import NETWORK, OWNER, a_port, a_server, seen_of, the_nova_server, the_port
-from pycapo.api.ports import AddressPair, FixedIP, PortOpts
+from machines import NETWORK, OWNER, SUBNET, a_port, a_server, seen_of, the_nova_server, the_port
+from pycapo.api.ports import AddressPair, AddressRange, FixedIP, PortBody, PortFloatingIP, PortOpts, Subport
 from pycapo.api.references import NetworkFilter, NetworkParam, SecurityGroupParam
 from pycapo.model.kinds import Kind
 from pycapo.model.marks import Mark
-from pycapo.model.records import Port, Record, Server
+from pycapo.model.records import Port, Record, Server, Subnet
 from pycapo.model.seen import Seen
 from pycapo.model.steps import Create, Delete, Key, Plan, Update
-from pycapo.plan.nics import Wish, attachment_of, fingerprint, hold_back, nic_entries, nics_wanted, plan_nics
+from pycapo.plan.asking import nics_wanted
+from pycapo.plan.attaching import plan_nics
+from pycapo.plan.nics import (
+    Wish,
+    attachment_of,
+    fingerprint,
+    hold_back,
+    is_trunk,
+    nic_entries,
+    nics_wished,
+)
+from pycapo.plan.plugging import is_child
 
 ID = "bbbbbbbbbbbb"
 
@@ -212,11 +223,52 @@ def test_one_entry_that_cannot_be_does_not_keep_the_others() -> None:
     assert [step.path for step in plan.steps if isinstance(step, Create)] == ["spec.ports[1]"] * 2
 
 
-@pytest.mark.parametrize("field", ["trunk", "default_route"])
-def test_what_is_not_done_in_attachments_is_told(field: str) -> None:
-    plan = planned(a_wish(a_port(**{field: True})))
+def test_a_trunk_is_made_before_its_port_is_plugged_in() -> None:
+    steps = planned(a_wish(a_port(trunk=True))).steps
 
-    assert (plan.steps, plan.waits[0].reason) == ((), "NotYetSupported")
+    made, trunk, plugged = (step for step in steps if isinstance(step, Create))
+    assert [step.key.kind for step in (made, trunk, plugged)] == [Kind.PORT, Kind.TRUNK, Kind.SERVER_INTERFACE]
+    assert trunk.mark == made.mark == Mark(OWNER, made.key.role)
+    assert (trunk.body["port_id"], plugged.body["port_id"]) == (made.key, made.key)
+
+
+def test_the_role_of_a_trunk_says_so_and_its_ports_follow() -> None:
+    trunk = a_port(subports=[Subport(segmentation_id=7, port=PortBody())])
+
+    parent, child = (nic.entry for nic in nics_wished(a_wish(trunk), a_server()))
+
+    assert parent.role.endswith("-t0")
+    assert child.role == f"{parent.role}-0"
+    assert (is_trunk(parent.role), is_child(parent.role)) == (True, False)
+    assert (is_trunk(child.role), is_child(child.role)) == (False, True)
+    assert len(Mark(OWNER, child.role).tag) <= 60  # what older Neutrons take
+
+
+def test_a_floating_ip_and_the_default_route_are_not_in_the_fingerprint() -> None:
+    assert fingerprint(a_port(floating_ip=PortFloatingIP(), default_route=True)) == fingerprint(a_port())
+
+
+def test_a_nic_that_lost_its_trunk_is_unplugged_and_not_deleted() -> None:
+    plan = planned(a_wish(a_port(trunk=True)), the_nic(0, a_port(trunk=True)))
+
+    (step,) = plan.steps
+    assert isinstance(step, Delete)
+    assert (step.kind, plan.waits[0].reason) == (Kind.SERVER_INTERFACE, "Unplugging")
+
+
+def test_an_entry_that_is_there_does_not_keep_a_range_from_being_used() -> None:
+    """What its references mean is not looked up any more."""
+    there = PortOpts(network=NetworkParam(filter=NetworkFilter(name="net")))
+    new = a_port(fixed_ips=[FixedIP(range=AddressRange(start="10.6.0.5", end="10.6.0.6"))])
+    subnet = Subnet(id=SUBNET, network_id=NETWORK, cidr="10.6.0.0/24")
+    seen = msgspec.structs.replace(running(the_nic(0, there)), found={"spec.ports[1].network.subnets": (subnet,)})
+
+    plan = plan_nics(a_wish(there, new), a_server(), seen, record=seen.one(Kind.SERVER, "server", Server))
+
+    assert plan.waits == ()
+    assert [it.body["fixed_ips"] for it in plan.steps if isinstance(it, Create) and it.key.kind is Kind.PORT] == [
+        [{"subnet_id": SUBNET, "ip_address": "10.6.0.5"}]
+    ]
 
 
 def test_a_wish_is_held_back_unless_it_is_for_nothing() -> None:
