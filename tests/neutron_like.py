@@ -26,6 +26,8 @@ from pathlib import Path
 CLIENT = "198.51.100.7"
 EXTERNAL = "203.0.113"
 PORT, NODE_PORT = 22, 30080
+PATIENCE = 120.0
+"""Seconds that a busy machine may take until everything answers."""
 RENEWAL = 8
 """Seconds until a client asks for its lease again."""
 GUEST_SCRIPT = Path(__file__).parents[1] / "src/pycapo/plan/guest/nic-routes.sh"
@@ -120,18 +122,23 @@ class NeutronLike:
     def run(self, space: str, *command: str, given: str = "", check: bool = True) -> str:
         """Run a command in a namespace and return what it prints."""
         whole = ["ip", "netns", "exec", self._name(space), *command]
-        done = subprocess.run(whole, input=given, text=True, capture_output=True, check=False, timeout=60)
+        done = subprocess.run(whole, input=given, text=True, capture_output=True, check=False, timeout=120)
         if check and done.returncode:
             raise AssertionError(f"{space}: {' '.join(command)}: {done.stderr or done.stdout}")
         return done.stdout
 
     def ip(self, space: str, *lines: str) -> None:
         """Run lines of `ip` in a namespace."""
-        self.run(space, "ip", "-batch", "-", given="\n".join(lines) + "\n")
+        whole = ["ip", "-netns", self._name(space), "-batch", "-"]
+        done = subprocess.run(
+            whole, input="\n".join(lines) + "\n", text=True, capture_output=True, check=False, timeout=120
+        )
+        if done.returncode:
+            raise AssertionError(f"{space}: {'; '.join(lines)}: {done.stderr or done.stdout}")
 
     def serve(self, space: str, host: str, port: int) -> None:
         """Start a server that answers each client what it sent, as an SSH server greets."""
-        stream = self.start(space, sys.executable, "-c", SERVER, host, str(port)).stdout
+        stream = self.start(space, sys.executable, "-IS", "-c", SERVER, host, str(port)).stdout
         assert stream is not None
         assert stream.readline() == b"ready\n"
 
@@ -142,19 +149,20 @@ class NeutronLike:
         self._started.append(process)
         return process
 
-    def reached(self, addresses: Iterable[str], *, port: int = PORT, patience: float = 1.6) -> list[str]:
+    def reached(self, addresses: Iterable[str], *, port: int = PORT, patience: float = 1.2) -> list[str]:
         """Which of the addresses answer a client outside when all are asked at the same time."""
-        asked = [sys.executable, "-c", CLIENTS, str(port), str(patience), *addresses]
+        asked = [sys.executable, "-IS", "-c", CLIENTS, str(port), str(patience), *addresses]
         found: list[str] = json.loads(self.run("out", *asked))
         return found
 
-    def reached_soon(self, addresses: Sequence[str], *, port: int = PORT, within: float = 20.0) -> list[str]:
-        """The same, asked again until all answer at one time or the time is over."""
-        deadline = time.monotonic() + within
+    def reached_soon(self, addresses: Sequence[str], *, port: int = PORT, within: float = PATIENCE) -> list[str]:
+        """The same, asked again and ever more patiently until all answer at one time or the time is over."""
+        deadline, patience = time.monotonic() + within, 0.5
         while True:
-            found = self.reached(addresses, port=port, patience=1.5)
+            found = self.reached(addresses, port=port, patience=patience)
             if found == sorted(addresses) or time.monotonic() > deadline:
                 return found
+            patience = min(2 * patience, 5)
             time.sleep(0.2)
 
     def network(self, number: int) -> None:
@@ -238,23 +246,30 @@ class NeutronLike:
         for name in names:
             self.run("vm", "sysctl", "-qw", f"net.ipv4.conf.{name}.rp_filter={value}")
 
-    def pod(self, address: str = "10.244.0.5") -> None:
+    def pod(self) -> None:
         """A pod on the guest behind a port of the node, as a CNI and kube-proxy make it."""
+        four, six, hop = "10.244.0.5", "fd00:244::5", ("169.254.1.1", "fe80::1:1")
         self._veth("vm", "cali0", "pod", "eth0")
         self.ip(
             "pod",
-            *("link set lo up", f"addr add {address}/32 dev eth0", "route add 169.254.1.1 dev eth0"),
-            "route add default via 169.254.1.1",
+            *("link set lo up", f"addr add {four}/32 dev eth0", f"route add {hop[0]} dev eth0"),
+            *(f"route add default via {hop[0]}", f"addr add {six}/128 dev eth0 nodad"),
+            f"route add default via {hop[1]} dev eth0",
         )
-        self.ip("vm", "addr add 169.254.1.1/32 dev cali0", f"route add {address} dev cali0")
-        self.run("vm", "sysctl", "-qw", "net.ipv4.ip_forward=1")
-        self.run(
+        self.ip(
             "vm",
-            *("nft", "-f", "-"),
-            given="table ip proxy {\n chain pre { type nat hook prerouting priority -100;\n"
-            f"  tcp dport {NODE_PORT} dnat to {address}:8080\n }}\n}}\n",
+            *(f"addr add {hop[0]}/32 dev cali0", f"route add {four} dev cali0"),
+            *(f"addr add {hop[1]}/64 dev cali0 nodad", f"route add {six} dev cali0"),
         )
-        self.serve("pod", address, 8080)
+        self.run("vm", "sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
+        for family, address in (("ip", four), ("ip6", f"[{six}]")):
+            self.run(
+                "vm",
+                *("nft", "-f", "-"),
+                given=f"table {family} proxy {{\n chain pre {{ type nat hook prerouting priority -100;\n"
+                f"  tcp dport {NODE_PORT} dnat to {address}:8080\n }}\n}}\n",
+            )
+        self.serve("pod", "::", 8080)
 
     def boot(self, steps: str, script: Path, *, programs: Sequence[str], fake: dict[str, str], calls: Path) -> str:
         """Run steps of a boot in the guest on a file system view of its own: `script` is $0, `fake` are stand-ins for programs."""
@@ -368,6 +383,11 @@ class Guest:
         """One run of the script."""
         return self._world.run("vm", *self._call(command))
 
+    def forget(self) -> None:
+        """What a guest that is switched off forgets: rules, tables, and what is in /run."""
+        self.routes("clear")
+        shutil.rmtree(self._run)
+
     def watch(self) -> None:
         """The script as a service."""
         with suppress(FileNotFoundError):
@@ -381,7 +401,7 @@ class Guest:
     def _lines(self, family: str) -> list[str]:
         return self._world.run("vm", "ip", f"-{family}", "rule").splitlines()
 
-    def rules_soon(self, wanted: Callable[[list[str]], bool], *, within: float = 20.0) -> list[str]:
+    def rules_soon(self, wanted: Callable[[list[str]], bool], *, within: float = PATIENCE) -> list[str]:
         """The rules when they are as wanted, or when the time is over."""
         deadline = time.monotonic() + within
         while not wanted(found := self.rules()) and time.monotonic() < deadline:

@@ -57,18 +57,19 @@ def test_doing_it_again_changes_nothing_and_taking_it_back_leaves_nothing(networ
 
 def test_nics_that_are_plugged_in_and_out_while_the_guest_runs_are_followed(networks: Networks) -> None:
     world = networks()
-    guest = a_guest(world)
+    guest = a_guest(world, rp_filter=1)
     world.network(4)
     guest.watch()
-    assert world.reached_soon(FLOATING) == FLOATING
+    assert world.reached_soon(EVERY) == EVERY
 
     world.plug(4)
     world.address(4, metric=2048)
-    added = world.reached_soon([*FLOATING, floating_ip(4)])
+    more = sorted([*EVERY, floating_ip(4), address6(4)])
+    added = world.reached_soon(more)
     world.unplug(2)
-    left = [floating_ip(1), floating_ip(3), floating_ip(4)]
+    left = [address for address in more if address not in (floating_ip(2), address6(2))]
 
-    assert added == [*FLOATING, floating_ip(4)]
+    assert added == more
     assert world.reached_soon(left) == left
     rules = guest.rules_soon(lambda rules: not any(address4(2) in rule for rule in rules))
     assert not [rule for rule in rules if address4(2) in rule]
@@ -82,13 +83,32 @@ def test_a_pod_behind_a_node_port_answers_through_every_floating_ip(networks: Ne
     world.pod()
     guest.conf('ALSO="ens*"', "MARK_SHIFT=")
     guest.routes()
-    without_marks = world.reached(FLOATING, port=NODE_PORT)
+    without_marks = world.reached(EVERY, port=NODE_PORT)
 
     guest.conf('ALSO="ens*"')
     guest.routes()
 
-    assert set(without_marks) <= {floating_ip(1)}
-    assert world.reached_soon(FLOATING, port=NODE_PORT) == FLOATING
+    assert set(without_marks) <= {floating_ip(1), address6(1)}
+    assert world.reached_soon(EVERY, port=NODE_PORT) == EVERY
+    assert world.reached_soon(EVERY) == EVERY
+
+
+def test_a_guest_that_boots_again_answers_in_whatever_order_its_nics_come(networks: Networks) -> None:
+    world = networks()
+    guest = a_guest(world)
+    guest.routes()
+    assert world.reached_soon(EVERY) == EVERY
+
+    guest.forget()
+    for number in (1, 2, 3):
+        world.unplug(number)
+    for number in (3, 1, 2):
+        world.plug(number)
+        world.address(number, metric=100)
+    before = world.reached(EVERY)
+    guest.routes()
+
+    assert before != EVERY
     assert world.reached_soon(EVERY) == EVERY
 
 
@@ -114,7 +134,7 @@ def test_two_nics_in_one_subnet_answer_each_for_itself(networks: Networks) -> No
     guest = a_guest(world)
     world.address(4, subnet=3, metric=104)
     guest.facts(1, 2, 3, 4, subnets={4: 3})
-    every = [*FLOATING, floating_ip(4)]
+    every = sorted([*EVERY, floating_ip(4), address6(4, 3)])
 
     before = world.reached(every)
     guest.routes()

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from guest_system import IFUPDOWN, NETPLAN, NETWORK_MANAGER, NETWORKD, PACKAGES, GuestSystem, Manager
+from guest_system import BOOTSTRAP, IFUPDOWN, NETPLAN, NETWORK_MANAGER, NETWORKD, PACKAGES, GuestSystem, Manager
 from neutron_like import NeutronLike, address6, floating_ip
 from pycapo.lab.debian import need, unpacked
+from pycapo.plan.user_data import USER_DATA_LIMIT, encoded_size
 
 PATIENCE = 120
 """Seconds that a busy machine may take until everything answers."""
@@ -28,12 +29,12 @@ def every(*numbers: int) -> list[str]:
     return sorted([floating_ip(number) for number in numbers] + [address6(number) for number in numbers])
 
 
-def switched_on(networks: Networks, packages: Path, manager: Manager) -> GuestSystem:
+def switched_on(networks: Networks, packages: Path, manager: Manager, *, bootstrap: bytes = BOOTSTRAP) -> GuestSystem:
     """A guest on a network with DHCP and DHCPv6, one that has neither, and one with DHCP and stateless IPv6."""
     world = networks()
     world.lease(1)
     world.lease(3, slaac=True)
-    guest = GuestSystem(world, packages, manager)
+    guest = GuestSystem(world, packages, manager, bootstrap=bootstrap)
     guest.boot()
     return guest
 
@@ -82,14 +83,19 @@ def test_every_floating_ip_answers_whatever_the_network_manager_does(
     assert guest.shell("cat /run/bootstrapped") == "this is worker-0"
 
 
-def test_what_cloud_init_writes_for_networkd_itself_answers_too(networks: Networks, packages: Path) -> None:
-    guest = switched_on(networks, packages, NETWORKD)
+def test_what_cloud_init_writes_for_networkd_itself_answers_too_and_user_data_may_be_compressed(
+    networks: Networks, packages: Path
+) -> None:
+    large = BOOTSTRAP + b"# the same again\n" * 3000
+    guest = switched_on(networks, packages, NETWORKD, bootstrap=large)
     naive = guest.world.reached(every(1, 2, 3))
 
     guest.provision()
     provisioned = answer(guest, every(1, 2, 3))
     guest.shell(NETWORKD.reload)
 
+    assert encoded_size(large) > USER_DATA_LIMIT
     assert naive != every(1, 2, 3)
     assert provisioned
     assert answer(guest, every(1, 2, 3))
+    assert guest.shell("cat /run/bootstrapped") == "this is worker-0"
