@@ -1,15 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The lab's OpenStack does what pycapo asks of a cloud, and fails as it is told."""
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from neutron_like import address4, mac
-from nova_metadata import STORED, network_data
 from pycapo.lab.cloud_bootstrap import EXTERNAL_NETWORK, IMAGE, connect, loopback_prefix
 from pycapo.lab.cloud_faults import Faults
 from pycapo.lab.cloud_inventory import difference, snapshot
@@ -202,27 +199,3 @@ def test_an_error_after_the_work_leaves_what_was_made(stage: Stage, faults: Faul
     made = stage.answer(stage.cloud.network.get(f"/security-groups?name={name}"))["security_groups"]
     stage.back += [lambda id=group["id"]: stage.cloud.network.delete(f"/security-groups/{id}") for group in made]
     assert (answer.status_code, len(made), faults.strikes(number)) == (500, 1, 1)
-
-
-def subnets(stage: Stage, number: int, mode: str | None) -> tuple[str, str]:
-    """A network like those that routing is tested on, of which guests have addresses by DHCP in a mode of IPv6, or statically."""
-    network = stage.make("network", name=f"routing-{number}", **({} if mode else {"mtu": 1400}))["id"]
-    six = {"ipv6_address_mode": mode, "ipv6_ra_mode": mode} if mode else {"enable_dhcp": False}
-    common = {"network_id": network}
-    four = stage.make("subnet", **common, ip_version=4, cidr=f"10.0.{number}.0/24", enable_dhcp=bool(mode))["id"]
-    stage.make(
-        "subnet", **common, ip_version=6, cidr=f"2001:db8:{number}::/64", gateway_ip=f"2001:db8:{number}::1", **six
-    )
-    return network, four
-
-
-def test_what_nova_tells_a_guest_of_its_network_is_what_routing_is_tested_with(stage: Stage, lab: Lab) -> None:
-    ports = []
-    for number, mode in enumerate(("dhcpv6-stateful", None, "slaac"), 1):
-        network, four = subnets(stage, number, mode)
-        fixed = [{"subnet_id": four, "ip_address": address4(number)}]
-        ports.append(stage.make("port", network_id=network, mac_address=mac(number), fixed_ips=fixed))
-
-    server = stage.server(*ports)
-
-    assert network_data(lab, server["id"]) == json.loads(STORED.read_text())

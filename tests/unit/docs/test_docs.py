@@ -282,6 +282,17 @@ def unknown(written: Any, understood: Any, path: str = "spec") -> list[str]:
     return []
 
 
+def test_tests_that_pages_name_are_there() -> None:
+    written = {path: path.read_text() for path in (ROOT / "tests").rglob("test_*.py")}
+    there = {name for text in written.values() for name in re.findall(r"def (test_\w+)", text)}
+    files = {str(path.relative_to(ROOT)) for path in (ROOT / "tests").rglob("*.py")}
+    named = {text for page in PAGES for text in re.findall(r"\btest_\w+(?!\.py|\w)", page.read_text())}
+    paths = {text for page in PAGES for text in re.findall(r"tests/[\w/]+\.py", page.read_text())}
+
+    assert named - {Path(path).stem for path in files} <= there
+    assert paths <= files
+
+
 def test_the_generated_pages_are_current() -> None:
     place = importlib.util.spec_from_file_location("reference", ROOT / "tools" / "reference.py")
     assert place is not None

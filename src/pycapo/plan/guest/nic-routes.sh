@@ -33,8 +33,8 @@ is_nic() { # NAME
 
 nics() { # NAME MAC TABLE of each NIC
   for path in /sys/class/net/*; do
-    is_nic "${path##*/}" && index=$(cat "$path/ifindex" 2>/dev/null) || continue # or it goes while we look
-    echo "${path##*/} $(cat "$path/address" 2>/dev/null) $((BASE + index))"
+    is_nic "${path##*/}" && { read -r index <"$path/ifindex" && read -r mac <"$path/address"; } 2>/dev/null || continue
+    echo "${path##*/} $mac $((BASE + index))"
   done
 }
 
@@ -110,6 +110,7 @@ forget_numbers() { # of NICs that have gone
 
 apply() { # HAVE WANT ADD DELETE: calls ADD for what is wanted and not there, then DELETE for what is there and not wanted
   sort -u "$1" >"$1.sorted"; sort -u "$2" >"$2.sorted"
+  ! cmp -s "$1.sorted" "$2.sorted" || return 0
   comm -13 "$1.sorted" "$2.sorted" | while read -r line; do $3 "$line"; done
   comm -23 "$1.sorted" "$2.sorted" | while read -r line; do $4 "$line"; done
 }
@@ -161,20 +162,28 @@ set_rules() { # FAMILY
   apply "$RUN/have-rules" "$RUN/want-rules" add_rule delete_rule
 }
 
+setting() { # SETTING: its value in $value; shells read byte by byte, of which the kernel answers the first, a digit, and ends
+  value=; { read -r value <"/proc/sys/net/ipv4/conf/$1" || [ -n "$value" ]; } 2>/dev/null
+}
+
 at_least() { # VALUE SETTING: raises a kernel setting
-  [ ! -w "/proc/sys/net/ipv4/conf/$2" ] || [ "$(cat "/proc/sys/net/ipv4/conf/$2")" -ge "$1" ] ||
-    echo "$1" >"/proc/sys/net/ipv4/conf/$2"
+  ! setting "$2" || [ "$value" -ge "$1" ] || [ ! -w "/proc/sys/net/ipv4/conf/$2" ] || echo "$1" >"/proc/sys/net/ipv4/conf/$2"
 }
 
 set_nics() { # the group that rule 20000 knows NICs by, ARP with the address that belongs to the NIC, replies of pods let in
   shared=$(nics | while read -r name _; do routes 4 main "$name" | grep -v via; done | sort | uniq -d)
+  setting all/rp_filter; strict=$value
   nics | while read -r name _; do
-    [ "$(cat "/sys/class/net/$name/netdev_group")" = $GROUP ] || ip link set dev "$name" group $GROUP
+    { read -r group <"/sys/class/net/$name/netdev_group"; } 2>/dev/null && setting "$name/rp_filter" || continue # gone
+    [ "$group" = $GROUP ] || ip link set dev "$name" group $GROUP
+    own=$value
     at_least 2 "$name/arp_announce"
     [ -z "$shared" ] || at_least 1 "$name/arp_ignore" # two NICs in one subnet: each speaks for its own addresses
     # Strict reverse path filtering would look for the way back before the packet is known to be a reply.
-    [ -z "$MARK_SHIFT" ] || [ "$(cat /proc/sys/net/ipv4/conf/all/rp_filter "/proc/sys/net/ipv4/conf/$name/rp_filter" |
-      sort -n | tail -n 1)" != 1 ] || at_least 2 "$name/rp_filter"
+    case $MARK_SHIFT,$strict$own in
+      ,* | *,*2* | *,00) ;;
+      *) at_least 2 "$name/rp_filter" ;;
+    esac
   done
 }
 
