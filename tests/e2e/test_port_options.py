@@ -13,7 +13,7 @@ import pytest
 
 from e2e.conftest import stage
 from e2e.manifests import FLAVOR, OURS, clouds_secret, cluster, machine
-from e2e.test_ports import message, server_of
+from e2e.test_ports import addresses, message, server_of
 from e2e.world import World, wait_until_ready
 from pycapo.lab.cloud_bootstrap import IMAGE, TENANT, connect
 from pycapo.lab.cloud_config import PASSWORD
@@ -21,7 +21,7 @@ from pycapo.lab.cloud_config import PASSWORD
 pytestmark = pytest.mark.e2e
 Json = dict[str, Any]
 NAME, ALL, PRIVILEGED = "options", "all-options", "options-admin"
-STORAGE, FUNCTIONS = "options-storage", "options-functions"
+STORAGE, FUNCTIONS = "options-storage", "a-functions"  # the one before the cluster network by name, the other behind
 GOLD, SILVER = "options-gold", "options-silver"
 WEB, WATCHED = "options-web", "options-watched"
 NIC, CLUSTER_LABEL = "extra", "cluster.x-k8s.io/cluster-name"
@@ -53,7 +53,7 @@ EVERYTHING = {
 PORTS = [
     {},
     EVERYTHING,
-    {"network": by_name(STORAGE), "nameSuffix": "silent"},
+    {"network": by_name(STORAGE), "nameSuffix": "silent", "defaultRoute": True},
     {
         "network": by_name(STORAGE),
         "nameSuffix": "role",
@@ -175,6 +175,18 @@ def test_every_option_of_a_port_reaches_neutron(world: World, running: str, oper
     assert (function["binding:vnic_type"], function["binding:vif_type"]) == ("direct", "hw_veb")
 
 
+def test_the_first_nic_is_told_first_whatever_networks_are_called(
+    world: World, running: str, operator: Operator
+) -> None:
+    server = server_of(world, running, ALL)
+    names = ("0", "everything", "silent", "role", "raw", "function")
+    ports = (operator.port(server, f"{ALL}-{name}") for name in names)
+
+    told = [address for kind, address in addresses(world, running, ALL) if kind == "InternalIP"]
+
+    assert told == [port["fixed_ips"][0]["ip_address"] for port in ports]
+
+
 def test_address_pairs_of_a_running_machine_change_in_place(world: World, running: str, operator: Operator) -> None:
     server = server_of(world, running, ALL)
     before = operator.port(server, f"{ALL}-everything")
@@ -248,25 +260,25 @@ def test_a_cloud_without_trunks_is_told_on_the_cluster_and_the_machine_before_an
     entry = {"name": "elsewhere", "cloudName": "openstack"}  # other credentials: another look at the extensions
     auth_url = f"{world.lab.url('keystone')}/v3/"
     world.apply(clouds_secret(world.lab, namespace, "elsewhere", auth_url=auth_url))
-    with (
-        world.faults.answer("neutron", "GET", "/extensions$", status=200, content=content),
-        world.faults.answer("neutron", "POST", "/networks$", status=503, retry_after=1),
-    ):
-        world.apply(a_template(namespace), *cluster(namespace, "trunkless", identityRef=entry))
-        world.apply(*machine(namespace, "trunked", cluster="trunkless", trunk=True))
-        capable = lambda: world.condition("OpenStackCluster", namespace, "trunkless", "CapabilitiesReady")  # noqa: E731
-        words = (
-            "OpenStackMachineTemplate workers: spec.template.spec.trunk: ",
-            "OpenStackMachine trunked: spec.trunk: ",
-        )
-        all_told = lambda: all(it in capable().get("message", "") for it in words)  # noqa: E731
-        world.wait_for(all_told, "the cluster tells of both", 120, namespace=namespace)
-        told = lambda: message(world, namespace, "trunked")  # noqa: E731
-        world.wait_for(lambda: told().startswith("spec.trunk: "), "the machine tells", 120, namespace=namespace)
-    wait_until_ready(world, "OpenStackCluster", namespace, "trunkless", 180)
-    again = lambda: told().startswith("spec.ports[0].trunk: ")  # noqa: E731
-    world.wait_for(again, "the machine's server tells", 120, namespace=namespace)
+    with world.faults.answer("neutron", "GET", "/extensions$", status=200, content=content):
+        with world.faults.answer("neutron", "POST", "/networks$", status=503, retry_after=1):
+            world.apply(a_template(namespace), *cluster(namespace, "trunkless", identityRef=entry))
+            world.apply(*machine(namespace, "trunked", cluster="trunkless", trunk=True))
+            assert_told_before_anything_is_made(world, namespace)
+        wait_until_ready(world, "OpenStackCluster", namespace, "trunkless", 180)
+        told = lambda: message(world, namespace, "trunked").startswith("spec.ports[0].trunk: ")  # noqa: E731
+        world.wait_for(told, "the machine's server tells", 120, namespace=namespace)
     assert not [it for it in connect(world.lab, TENANT).compute.servers() if it.name == "trunked"]
+
+
+def assert_told_before_anything_is_made(world: World, namespace: str) -> None:
+    """The cluster tells of the template and the machine, and the machine of itself."""
+    of_cluster = lambda: world.condition("OpenStackCluster", namespace, "trunkless", "CapabilitiesReady")  # noqa: E731
+    words = ("OpenStackMachineTemplate workers: spec.template.spec.trunk: ", "OpenStackMachine trunked: spec.trunk: ")
+    both = lambda: all(it in of_cluster().get("message", "") for it in words)  # noqa: E731
+    world.wait_for(both, "the cluster tells of both", 120, namespace=namespace)
+    told = lambda: message(world, namespace, "trunked").startswith("spec.trunk: ")  # noqa: E731
+    world.wait_for(told, "the machine tells", 120, namespace=namespace)
 
 
 def a_template(namespace: str) -> Json:

@@ -10,16 +10,17 @@ from collections.abc import Iterator
 from pycapo.api.capi import CLUSTER_NAME_LABEL, Cluster
 from pycapo.api.cluster import OpenStackCluster
 from pycapo.api.machine import OpenStackMachine, OpenStackMachineTemplate
+from pycapo.cloud.cloud import Cloud
 from pycapo.cloud.errors import CloudError
+from pycapo.controllers.family import machines_of
 from pycapo.controllers.identity import Clouds, open_cloud
 from pycapo.controllers.telling import tell_plan, tell_trouble
 from pycapo.kube import conditions
 from pycapo.kube.controller import Watch, wish_changed
 from pycapo.kube.kube import Kube
 from pycapo.kube.meta import ObjectKey
-from pycapo.model.seen import Seen
 from pycapo.model.steps import Plan, Wait
-from pycapo.plan.capabilities import cluster_needs, inside, lacking, machine_needs
+from pycapo.plan.capabilities import Need, cluster_needs, inside, lacking, machine_needs
 from pycapo.plan.machine import identity_of
 
 CONDITION = "CapabilitiesReady"
@@ -29,9 +30,12 @@ CLONED_FROM = "cluster.x-k8s.io/cloned-from-name"
 Asking = OpenStackMachineTemplate | OpenStackMachine
 
 
-def tell_capabilities(kube: Kube, obj: OpenStackCluster, name: str, seen: Seen) -> None:
-    """Sets the condition of a cluster while its templates or machines ask for what its cloud does not offer."""
-    plan = Plan(waits=tuple(_waits(kube, obj, name, seen)))
+def tell_capabilities(kube: Kube, obj: OpenStackCluster, name: str, cloud: Cloud) -> None:
+    """Sets the condition of a cluster while it, its templates or machines ask for what its cloud does not offer."""
+    asking = tuple(_asking(kube, obj, name))
+    needed = {extension for _, needs in asking for _, extension in needs}
+    known = cloud.extensions(needed) if needed else frozenset()
+    plan = Plan(waits=tuple(wait for of, needs in asking for wait in lacking(needs, known, of=of)))
     if plan.settled:
         conditions.unmark(obj, CONDITION)
         return
@@ -51,21 +55,19 @@ def machine_lacks(kube: Kube, clouds: Clouds, obj: OpenStackMachine, cluster: Op
         return ()  # the cluster's life tells what is wrong with the cloud
 
 
-def _waits(kube: Kube, obj: OpenStackCluster, name: str, seen: Seen) -> Iterator[Wait]:
-    yield from lacking(cluster_needs(obj.spec), seen.extensions)
-    namespace = obj.metadata.namespace or ""
+def _asking(kube: Kube, obj: OpenStackCluster, name: str) -> Iterator[tuple[str, tuple[Need, ...]]]:
+    """Who asks, in words, and for what: the cluster, its templates, and machines that are of none of them."""
+    yield "", tuple(cluster_needs(obj.spec))
+    namespace, ours = obj.metadata.namespace or "", (None, obj.spec.identity_ref)
     templates = [it for it in kube.list(OpenStackMachineTemplate, namespace=namespace) if name in _clusters(it)]
     for template in sorted(templates, key=lambda it: it.metadata.name):
         spec = template.spec.template.spec
-        if spec.identity_ref in (None, obj.spec.identity_ref):
-            needs = inside("spec.template.spec", machine_needs(spec))
-            yield from lacking(needs, seen.extensions, of=_named(template))
+        if spec.identity_ref in ours:
+            yield _named(template), tuple(inside("spec.template.spec", machine_needs(spec)))
     known = {it.metadata.name for it in templates}
-    machines = [it for it in kube.list(OpenStackMachine, namespace=namespace) if name in _clusters(it)]
-    for machine in sorted(machines, key=lambda it: it.metadata.name):
-        alone = _template_of(machine) not in known
-        if alone and machine.spec.identity_ref in (None, obj.spec.identity_ref):
-            yield from lacking(machine_needs(machine.spec), seen.extensions, of=_named(machine))
+    for machine in sorted(machines_of(kube, namespace, name), key=lambda it: it.metadata.name):
+        if _template_of(machine) not in known and machine.spec.identity_ref in ours:
+            yield _named(machine), tuple(machine_needs(machine.spec))
 
 
 def _named(obj: Asking) -> str:

@@ -82,10 +82,10 @@ class ClusterLife(Life[OpenStackCluster]):
         try:
             cloud = self._cloud(obj)
             seen = observe_cluster(cloud, obj, asked.owner, lookups=lookups(asked))
+            tell_capabilities(self._kube, obj, asked.name, cloud)
         except CloudError as error:
             return self._unable(obj, error)
         tell_login(obj)
-        tell_capabilities(self._kube, obj, asked.name, seen)
         parts = plan_cluster(asked, seen)
         _tell(obj, asked, seen, parts)
         parts = self._with_bastion(obj, asked, seen, parts)
