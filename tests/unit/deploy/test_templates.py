@@ -2,6 +2,7 @@
 """The clusterctl templates: every document is an object that we and Cluster API take."""
 
 import copy
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -166,7 +167,10 @@ def apply_patches(document: Json, patches: list[Json], values: Json) -> Json:
         for step in way:
             target = target[int(step) if isinstance(target, list) else step]
         assert patch["op"] == "add" or last in target, patch
+        assert not any(step.isdigit() for step in (*way, last)), f"Cluster API refuses to change an item: {patch}"
         source = patch["valueFrom"]
-        text = re.sub(r"\{\{ \.(\w+) \}\}", lambda match: str(values[match[1]]), source.get("template", ""))
+        text = re.sub(
+            r"\{\{ \.(\w+)(?: \| toJson)? \}\}", lambda it: json.dumps(values[it[1]]), source.get("template", "")
+        )
         target[last] = yaml.safe_load(text) if text else values[source["variable"]]
     return found
