@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 import httpx2
 import msgspec
 import structlog
+import yaml
 from lightkube.config import client_adapter
 from lightkube.config.kubeconfig import KubeConfig, SingleConfig
 from lightkube.core.exceptions import ConfigError
@@ -59,12 +60,22 @@ class Transport(Protocol):
         ...
 
 
+class NoCredentials(ConfigError):
+    """There is nothing to log in to an API server with; the message says where was looked."""
+
+
 def load_config() -> SingleConfig:
-    """Read the credentials: $KUBECONFIG, else the pod's service account, else ~/.kube/config."""
+    """Read the credentials: $KUBECONFIG, else the pod's service account, else ~/.kube/config. Raises NoCredentials."""
     named = os.environ.get("KUBECONFIG")
-    config = (KubeConfig.from_file(named) if named else KubeConfig.from_env()).get()
+    where = named or "the pod's service account and ~/.kube/config"
+    try:
+        config = (KubeConfig.from_file(named) if named else KubeConfig.from_env()).get()
+    except (ConfigError, OSError, RuntimeError, LookupError, TypeError, AttributeError, yaml.YAMLError) as error:
+        raise NoCredentials(
+            f"credentials of an API server were looked for in {where}: {type(error).__name__} {error}"
+        ) from error
     if config is None:
-        raise ConfigError("no context in the kubeconfig")
+        raise NoCredentials(f"credentials of an API server were looked for in {where}: no context was found")
     return config
 
 

@@ -294,6 +294,24 @@ def test_doors_are_open_while_the_manager_runs_and_closed_whatever_happens(
     assert log == [*begun, "manager run", *ended]
 
 
+@pytest.mark.parametrize("content", [None, "", "{}", "clusters: ["])
+def test_who_starts_it_without_credentials_is_told_where_was_looked(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: str | None
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", "kept")
+    monkeypatch.setattr(door.logs, "setup", lambda *args, **kwargs: None)
+    file = tmp_path / "kubeconfig"
+    if content is not None:
+        file.write_text(content)
+
+    result = CliRunner().invoke(
+        app, ["run", "--kubeconfig", str(file)], env={"COLUMNS": "400", "TERMINAL_WIDTH": "400"}
+    )
+
+    assert result.exit_code == 2
+    assert f"looked for in {file}" in result.output
+
+
 def test_metrics_may_be_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     log: list[str] = []
     monkeypatch.setattr(door, "Door", lambda application, address: Part(address, log))
