@@ -11,6 +11,7 @@ The picture is that of the real implementation (`cloud.inventory`) over a world 
 cloud was made with a clock: then `max_age` counts, as it does over the real APIs.
 """
 
+import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
@@ -28,7 +29,7 @@ from pycapo.cloud.marking import BALANCING, kept_mark, marked, never_borrowed
 from pycapo.cloud.matching import matches
 from pycapo.model.kinds import Kind
 from pycapo.model.marks import Mark
-from pycapo.model.records import Fault, Flavor, Image, Network, Port, Record, Zone
+from pycapo.model.records import Fault, Flavor, Image, Network, Port, Record, Room, Zone
 
 PROJECT = "project-1"
 
@@ -59,7 +60,8 @@ class MemoryCloud:
         self.project_id = project_id
         self.region = region
         self.calls: Counter[tuple[str, Kind]] = Counter()
-        self.writes = 0
+        self.writes = self.readings = 0
+        self._room: Room | None = None
         self._faults: list[_Fault] = []
         self._death: tuple[int, bool] | None = None
         self._clock = clock
@@ -85,6 +87,12 @@ class MemoryCloud:
 
     def zones(self) -> tuple[Zone, ...]:
         return self.world.zones
+
+    def room(self, *, anew: bool = False) -> Room:
+        if anew or self._room is None:
+            self.readings += 1
+            self._room = Room(time.monotonic(), nova.quotas(self.world, self.project_id))
+        return self._room
 
     def create(
         self,

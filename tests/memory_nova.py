@@ -6,11 +6,31 @@ from typing import Any
 
 import memory_neutron as neutron
 from memory_world import World
-from pycapo.cloud.errors import BadRequest, CloudError, InUse, NotFound
+from pycapo.cloud.errors import BadRequest, CloudError, InUse, NotFound, QuotaExceeded
 from pycapo.model.kinds import Kind
-from pycapo.model.records import Port, Server, Volume
+from pycapo.model.records import Port, Quota, Server, Volume
 
 Body = Mapping[str, Any]
+
+
+def quotas(world: World, project: str) -> dict[str, Quota]:
+    """What is limited of servers, and what the project has of it."""
+    used = _used(world, project)
+    return {name: Quota(limit, used[name]) for name, limit in world.compute_quota.items()}
+
+
+def _used(world: World, project: str) -> dict[str, int]:
+    servers = [it for it in world.all(Kind.SERVER, Server) if it.project_id == project]
+    flavors = [world.flavors[it.id] for it in servers if it.id in world.flavors]
+    return {"instances": len(servers), "cores": sum(it.vcpus for it in flavors), "ram": sum(it.ram for it in flavors)}
+
+
+def _check_quota(world: World, flavor: Any, project: str) -> None:
+    used, wanted = _used(world, project), {"instances": 1, "cores": flavor.vcpus, "ram": flavor.ram}
+    for name, limit in world.compute_quota.items():
+        if used[name] + wanted[name] > limit:
+            message = f"Quota exceeded for {name}: Requested {wanted[name]}, but already used {used[name]} of {limit}"
+            raise QuotaExceeded(message, status=403)
 
 
 def create_server(world: World, body: Body, project: str) -> Server:
@@ -18,6 +38,8 @@ def create_server(world: World, body: Body, project: str) -> Server:
     _require(world, Kind.FLAVOR, body.get("flavorRef"))
     if body.get("imageRef"):
         _require(world, Kind.IMAGE, body["imageRef"])
+    flavor = world.get(Kind.FLAVOR, str(body["flavorRef"]))
+    _check_quota(world, flavor, project)
     zone = body.get("availability_zone")
     if zone and zone not in {known.name for known in world.zones}:
         raise BadRequest("The requested availability zone is not available", status=400)
@@ -33,6 +55,7 @@ def create_server(world: World, body: Body, project: str) -> Server:
         "os-extended-volumes:volumes_attached": [{"id": volume} for volume in volumes],
     }
     server = world.make(Kind.SERVER, fields, project=project)
+    world.flavors[id] = flavor
     for port in ports:
         owner = f"compute:{server.zone}"
         world.change(Kind.PORT, port, {"device_id": id, "device_owner": owner, "dns_name": server.name})

@@ -10,7 +10,7 @@ import msgspec
 from pycapo.cloud.errors import BadRequest, NotFound
 from pycapo.cloud.rest import TABLE
 from pycapo.model.kinds import Kind
-from pycapo.model.records import Fault, Record, Zone
+from pycapo.model.records import Fault, Flavor, Record, Zone
 
 R = TypeVar("R", bound=Record)
 
@@ -44,6 +44,8 @@ class World:
         self.zones: tuple[Zone, ...] = (Zone("az1"), Zone("az2"))
         self.services = frozenset({"network", "compute", "image", "block-storage", "load-balancer"})
         self.quota: dict[Kind, int] = {}
+        self.flavors: dict[str, Flavor] = {}  # by server
+        self.compute_quota: dict[str, int] = {}  # instances, cores, ram (MiB)
         self.build_looks = self.removal_looks = self.balancer_looks = self.volume_looks = 1
         self.unplug_looks = 0
         self.server_fault: Fault | None = None

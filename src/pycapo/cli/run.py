@@ -14,22 +14,19 @@ import typer
 import typer.main
 from prometheus_client import REGISTRY
 
-from pycapo.api.capi import CLUSTER_NAME_LABEL, Machine
 from pycapo.api.conversion import convert
-from pycapo.api.machine import OpenStackMachine
 from pycapo.cli.foreign import ManagerCommand
 from pycapo.cloud.login import Clouds
 from pycapo.cloud.metrics import prometheus_recorder
 from pycapo.controllers import attachment, cluster, machine, pool, server
 from pycapo.kube import logs
-from pycapo.kube.cache import by_label
 from pycapo.kube.client import Client
 from pycapo.kube.controller import Controller
 from pycapo.kube.doors import Door, application, health_routes, metrics_routes
 from pycapo.kube.kube import Kube
 from pycapo.kube.leader import Election, Fence, Terms
 from pycapo.kube.manager import Manager
-from pycapo.kube.session import Session
+from pycapo.kube.session import NoCredentials, Session
 from pycapo.model.structs import learn_structs
 from pycapo.webhooks.metrics import prometheus_observer
 from pycapo.webhooks.server import WebhookServer
@@ -114,7 +111,7 @@ def run(  # noqa: PLR0913 - to typer a flag is a parameter
     terms = election_terms(leader_elect_lease_duration, leader_elect_renew_deadline, leader_elect_retry_period)
     tls = tls_limit(tls_min_version, tls_cipher_suites)
     learn_structs()  # before the first thread
-    session, election = Session(), None
+    session, election = logged_in(), None
     if leader_elect:
         election = Election(Client(session), leader_elect_namespace or own_namespace(), name=LEASE, terms=terms)
     allowed = election.holds if election else _always
@@ -131,7 +128,6 @@ def run(  # noqa: PLR0913 - to typer a flag is a parameter
         controllers(kube, clouds, workers=workers, resync=seconds(sync_period), watch_filter=watch_filter),
         namespace=namespace,
         election=election,
-        indexes={kind: {"cluster": by_label(CLUSTER_NAME_LABEL)} for kind in (OpenStackMachine, Machine)},
     )
     manager.forget = clouds.forget
     webhooks = None
@@ -148,6 +144,14 @@ class Workers(msgspec.Struct, frozen=True):
     clusters: int = 10
     machines: int = 10
     others: int = 10
+
+
+def logged_in() -> Session:
+    """Open a session with the API server; ends with a word to whoever started the program where there are no credentials."""
+    try:
+        return Session()
+    except NoCredentials as error:
+        raise typer.BadParameter(str(error), param_hint="--kubeconfig") from error
 
 
 def election_terms(lease: str, renew: str, retry: str) -> Terms:

@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeVar
 
 from pycapo.model.kinds import Kind
 from pycapo.model.marks import Mark
-from pycapo.model.records import Record, Zone
+from pycapo.model.records import Record, Room, Zone
 
 R = TypeVar("R", bound=Record)
 
@@ -59,6 +59,9 @@ class Cloud(Protocol):
 
     def zones(self) -> tuple[Zone, ...]:
         """Nova's availability zones; kept for minutes."""
+
+    def room(self, *, anew: bool = False) -> Room:
+        """Nova's quotas; kept for minutes, read `anew` where they seem to be too small. Those that cannot be read are none."""
 
     def create(
         self,

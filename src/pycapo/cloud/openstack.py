@@ -21,12 +21,13 @@ from pycapo.cloud.errors import BadRequest, NotFound
 from pycapo.cloud.inventory import PARTS, Inventory, Snapshot
 from pycapo.cloud.kept import Kept
 from pycapo.cloud.marking import TAGGED, kept_mark, marked, never_borrowed, tags_on_creation
+from pycapo.cloud.quota import Rooms
 from pycapo.cloud.rest import COMPUTE, NETWORK
 from pycapo.cloud.unsure import Unsure
 from pycapo.cloud.wire import Ask, Wire
 from pycapo.model.kinds import Kind
 from pycapo.model.marks import Mark
-from pycapo.model.records import Record, Zone
+from pycapo.model.records import Record, Room, Zone
 from pycapo.model.steps import Delete
 
 _LONG, _SHORT, _EMPTY = 300.0, 2.0, 3.0  # seconds that an answer to `find` is kept; the picture is believed as long
@@ -54,6 +55,7 @@ class OpenStack:
         self._extensions: Kept[frozenset[str]] = Kept(lambda _: _EXTENSIONS_KEPT)
         self._missed: Kept[frozenset[str]] = Kept(lambda _: _EXTENSIONS_MISSED)
         self._zones: Kept[tuple[Zone, ...]] = Kept(lambda _: _ZONES_KEPT)
+        self._room = Rooms(wire)
 
     def look(self, kinds: Collection[Kind], *, max_age: float = 300.0) -> Snapshot:
         """The picture with these kinds no older than `max_age` seconds."""
@@ -79,6 +81,10 @@ class OpenStack:
     def zones(self) -> tuple[Zone, ...]:
         """Nova's availability zones."""
         return self._zones.get("", self._read_zones)
+
+    def room(self, *, anew: bool = False) -> Room:
+        """Nova's quotas, what was used of them when they were read."""
+        return self._room.read(anew=anew)
 
     def create(
         self,

@@ -66,9 +66,12 @@ def made_for(server: OpenStackServer, obj: OpenStackMachine) -> bool:
 
 def machines_of(kube: Kube, namespace: str, cluster: str) -> Iterator[OpenStackMachine]:
     """The OpenStackMachines of a Cluster."""
-    for obj in kube.list(OpenStackMachine, namespace=namespace):
-        if (obj.metadata.labels or {}).get(CLUSTER_NAME_LABEL) == cluster:
-            yield obj
+    yield from kube.list(OpenStackMachine, index="cluster", value=f"{namespace}/{cluster}")
+
+
+def servers_of(kube: Kube, namespace: str, cluster: str) -> Iterator[OpenStackServer]:
+    """The OpenStackServers of a Cluster."""
+    yield from kube.list(OpenStackServer, index="cluster", value=f"{namespace}/{cluster}")
 
 
 def grounds_of(network: NamedNetworkStatus) -> tuple[str, str | None, int, int]:

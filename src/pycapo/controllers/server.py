@@ -21,7 +21,7 @@ from pycapo.cloud.apply import apply
 from pycapo.cloud.cloud import Cloud
 from pycapo.cloud.errors import CloudError
 from pycapo.cloud.server import observe_further, observe_server, observe_subnets, observe_trunks, with_own
-from pycapo.controllers import pool_address
+from pycapo.controllers import family, pool_address
 from pycapo.controllers.attachment import labels_changed, servers_of
 from pycapo.controllers.claimed_addresses import ClaimedAddresses
 from pycapo.controllers.family import grounds_of, owning_machine
@@ -29,6 +29,7 @@ from pycapo.controllers.identity import Clouds, open_cloud
 from pycapo.controllers.nics import Nics
 from pycapo.controllers.own_networks import look_at_own
 from pycapo.controllers.pool_address import PoolAddress
+from pycapo.controllers.quota import Shares, sharing
 from pycapo.controllers.reservations import Reservations, taking
 from pycapo.controllers.telling import (
     give_up_for_now,
@@ -80,6 +81,7 @@ class ServerLife(Life[OpenStackServer]):
         self._kube = kube
         self._clouds = clouds
         self._reservations: Reservations[Place] = Reservations()
+        self._shares = Shares()
         self._pool_address = PoolAddress(kube)
         self._claimed = ClaimedAddresses(kube)
 
@@ -105,14 +107,14 @@ class ServerLife(Life[OpenStackServer]):
             claimed = self._pool_address.claimed(obj)
             own = look_at_own(cloud, obj)
             acting = placed(obj, own)
-            seen = with_own(self._look(cloud, acting), own)
+            seen = self._shares.look(cloud, with_own(self._look(cloud, acting), own))
             nics = Nics(self._kube, cloud, acting, reservations=self._reservations)
             takes_some = takes_nics(held_back(plan_server(acting, seen), claimed), seen)
             seen = nics.attend(seen, takes_some=takes_some)
-            seen, plan = self._decide(acting, seen, claimed)
+            seen, plan = self._decide(cloud, acting, seen, claimed)
             if plan.steps and complete(obj, seen) and seen.found:
                 obj.status.resolved = resolved_spec(acting, seen) or obj.status.resolved
-            with taking(self._reservations, seen.owner, takes(plan)):
+            with taking(self._reservations, seen.owner, takes(plan)), sharing(self._shares, seen.owner):
                 made = apply(plan, cloud, done=done)
             floating = self._pool_address.point(obj, cloud, seen, claimed)
             done.extend(floating.steps)
@@ -131,12 +133,14 @@ class ServerLife(Life[OpenStackServer]):
         tell_trouble(self._kube, obj, plan + floating)
         return nics.verdict(next_look(plan + floating))
 
-    def _decide(self, obj: OpenStackServer, seen: Seen, claimed: str | Wait | None) -> tuple[Seen, Plan]:
+    def _decide(self, cloud: Cloud, obj: OpenStackServer, seen: Seen, claimed: str | Wait | None) -> tuple[Seen, Plan]:
         """The plan, and the picture that it was decided from: with what other servers are about to take."""
         with self._reservations.deciding():
             seen = msgspec.structs.replace(seen, spoken_for=self._reservations.of_others(seen.owner))
+            seen = self._shares.left(cloud, seen)
             plan = held_back(plan_server(obj, seen), claimed)
             self._reservations.take(seen.owner, takes(plan))
+            self._shares.take(cloud, seen, plan)
         return seen, plan
 
     def retire(self, obj: OpenStackServer) -> Verdict:
@@ -234,18 +238,16 @@ def watches(kube: Kube) -> tuple[Watch, ...]:
 
     def of_cluster(obj: Cluster) -> list[ObjectKey]:
         namespace, name = obj.metadata.namespace or "", obj.metadata.name
-        servers = kube.list(OpenStackServer, namespace=namespace)
-        mine = (item for item in servers if (item.metadata.labels or {}).get(CLUSTER_NAME_LABEL) == name)
-        return [ObjectKey(namespace, item.metadata.name) for item in mine]
+        return [ObjectKey(namespace, item.metadata.name) for item in family.servers_of(kube, namespace, name)]
 
     def paused_or_not(old: Cluster, new: Cluster) -> bool:
         return bool(old.spec and old.spec.paused) != bool(new.spec and new.spec.paused)
 
     def of_infrastructure(obj: OpenStackCluster) -> list[ObjectKey]:
-        owners = {owner.name for owner in obj.metadata.owner_references or () if owner.kind == Cluster.kind}
-        servers = kube.list(OpenStackServer, namespace=obj.metadata.namespace or "")
-        mine = (it for it in servers if (it.metadata.labels or {}).get(CLUSTER_NAME_LABEL) in owners)
-        return [ObjectKey(obj.metadata.namespace or "", item.metadata.name) for item in mine]
+        owners = [owner.name for owner in obj.metadata.owner_references or () if owner.kind == Cluster.kind]
+        namespace = obj.metadata.namespace or ""
+        mine = (item for name in owners for item in family.servers_of(kube, namespace, name))
+        return [ObjectKey(namespace, item.metadata.name) for item in mine]
 
     def networks_changed(old: OpenStackCluster, new: OpenStackCluster) -> bool:
         before, after = (_named_ids(it) for it in (old, new))

@@ -28,7 +28,7 @@ TROUBLE = frozenset(
         *("LoadBalancerServiceAbsent", "LoadBalancerError", "UserDataTooLarge", "VolumeFailed", "PortLost"),
         *("InstanceStateError", "InstanceDeleted", "AddressOutsideSubnet", "AddressTaken", "AddressesExhausted"),
         *("NoFreeNetwork", "SubnetPoolExhausted", "NetworkTaken"),
-        *("AddressDiffers", "PortInUse", "FloatingIPInUse"),
+        *("AddressDiffers", "PortInUse", "FloatingIPInUse", "QuotaExceeded"),
     }
 )
 """Reasons of waits that somebody has to do something about."""

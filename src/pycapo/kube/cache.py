@@ -42,7 +42,14 @@ def by_namespace(obj: Kind) -> Iterable[str]:
     return [obj.metadata.namespace or ""]
 
 
-DEFAULT_INDEXES: Mapping[str, Index] = {"owner": by_owner, "namespace": by_namespace}
+CLUSTER_LABEL = "cluster.x-k8s.io/cluster-name"
+"""By which Cluster API and its providers tell what belongs to a cluster."""
+
+DEFAULT_INDEXES: Mapping[str, Index] = {
+    "owner": by_owner,
+    "namespace": by_namespace,
+    "cluster": by_label(CLUSTER_LABEL),
+}
 
 
 class Cache(Generic[K]):

@@ -19,8 +19,8 @@ from pycapo.lab.meter import Usage
 
 PAGE = 500
 """How many resources the product asks for with one page of a list."""
-ONCE = frozenset({("neutron", "/v2.0/extensions")})
-"""What a process asks for once, besides logging in."""
+ONCE = frozenset({("neutron", "/v2.0/extensions"), ("nova", "/v2.1/limits")})
+"""What a process asks for once, besides logging in; quotas again after ten minutes in which servers are made."""
 _UNPAGED = frozenset({"/v2.1/os-availability-zone"})
 
 

@@ -318,6 +318,20 @@ class ServerGroup(Record, frozen=True, kw_only=True):
     """A Nova server group."""
 
 
+class Quota(msgspec.Struct, frozen=True):
+    """How much of something a project may have, and how much it has."""
+
+    limit: int
+    used: int
+
+
+class Room(msgspec.Struct, frozen=True):
+    """Nova's quotas of a project, as they were at `at` (monotonic seconds): `instances`, `cores` and `ram` (MiB), where limited."""
+
+    at: float = float("-inf")
+    quotas: Mapping[str, Quota] = {}
+
+
 class Zone(msgspec.Struct, frozen=True):
     """A Nova availability zone."""
 

@@ -11,7 +11,7 @@ from typing import TypeVar
 import msgspec
 
 from pycapo.model.kinds import Kind
-from pycapo.model.records import Record, Zone
+from pycapo.model.records import Quota, Record, Zone
 from pycapo.model.steps import Sealed, Wait
 
 R = TypeVar("R", bound=Record)
@@ -29,7 +29,8 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     members of a pool). `extensions`: Neutron extension aliases. `spoken_for`: addresses, each with the id of its subnet before
     it, that others are about to take or that Neutron refused to give. `nics`: the ids of ports that the server has besides those
     of its spec, in order; `default_nic` is the role of the one that a server which is made now has its default route through.
-    `claimed`: the addresses of ports that come from pools.
+    `claimed`: the addresses of ports that come from pools. `room`: the quotas of servers, cores and RAM as others leave them,
+    while a server is to be made.
     """
 
     owner: str
@@ -46,6 +47,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     nics: tuple[str, ...] = ()
     default_nic: str = ""
     claimed: Claimed = {}
+    room: Mapping[str, Quota] = {}
 
     def all(self, kind: Kind, record: type[R]) -> tuple[R, ...]:
         """Everything of a kind that the owner owns."""

@@ -85,16 +85,18 @@ def server_spec(machine: OpenStackMachine, cluster: OpenStackCluster, capi_machi
 
 def follow(server: OpenStackServerSpec, machine: OpenStackMachine, cluster: OpenStackCluster) -> OpenStackServerSpec:
     """The spec of a server that exists, with what may change on its machine: credentials, and the address pairs of ports."""
-    entries = _entries(machine)
-    after = copy.deepcopy(server)
-    after.identity_ref = identity_of(machine, cluster)
-    after.networks = followed(after.networks, cluster)
-    if len(entries) == len(after.ports):
-        for port, entry in zip(after.ports, entries, strict=True):
-            dropped = entry.allowed_address_pairs is None and port.allowed_address_pairs is not None
-            # An entry that says no more would leave the pairs to whoever sets them; those that it did name have to go.
-            port.allowed_address_pairs = [] if dropped else entry.allowed_address_pairs
-    return after
+    entries, ports = _entries(machine), server.ports
+    if len(entries) == len(ports):
+        ports = [_with_pairs(port, entry) for port, entry in zip(ports, entries, strict=True)]
+    identity, networks = identity_of(machine, cluster), followed(server.networks, cluster)
+    return msgspec.structs.replace(server, identity_ref=identity, networks=networks, ports=ports)
+
+
+def _with_pairs(port: PortOpts, entry: PortOpts) -> PortOpts:
+    """A server's port with the address pairs of its machine's entry."""
+    dropped = entry.allowed_address_pairs is None and port.allowed_address_pairs is not None
+    # An entry that says no more would leave the pairs to whoever sets them; those that it did name have to go.
+    return msgspec.structs.replace(port, allowed_address_pairs=[] if dropped else entry.allowed_address_pairs)
 
 
 def identity_of(machine: OpenStackMachine, cluster: OpenStackCluster) -> OpenStackIdentityReference:

@@ -27,6 +27,7 @@ from pycapo.plan.port_floating_ips import floating_ips, leave_floating_ips
 from pycapo.plan.port_names import name_ports
 from pycapo.plan.port_repair import TAG_EXTENSION, repair_pairs, retag
 from pycapo.plan.ports import create_ports, create_trunks, missing_ports, port_waits
+from pycapo.plan.quota import quota_waits
 from pycapo.plan.references import INSTANCE_READY, Resolved
 from pycapo.plan.routes import lacks_ports, metadata, route_waits, size_waits, user_data
 from pycapo.plan.subports import join_subports
@@ -106,7 +107,7 @@ def make_server(server: OpenStackServer, seen: Seen) -> Plan:
     ports = (*port_waits(server, seen), *existing_waits(server, seen))
     floating = floating_ips(server, seen)
     data = (*user_data_waits(server, seen), *route_waits(server, seen), *size_waits(server, seen))
-    waits = (*ports, *resolved.waits, *floating.waits, *data)
+    waits = (*ports, *resolved.waits, *floating.waits, *data, *quota_waits(server, seen))
     if waits:
         return Plan(waits=waits)
     own = plan_networks(server, seen)
