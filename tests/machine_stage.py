@@ -10,23 +10,21 @@ stage.machine("worker-0"), stage.server("worker-0")
 from collections.abc import Iterator
 from typing import Any
 
-from builders import CLOUDS_YAML, NAME, NAMESPACE, a_capi_cluster, a_cluster
+from builders import NAME, NAMESPACE
+from ground import Ground, told
 from machines import a_capi_machine, a_machine
-from memory_cloud import MemoryCloud, a_memory_cloud
-from memory_kube import MemoryKube
+from memory_cloud import MemoryCloud
 from pycapo.api.capi import Cluster, IPAddress, IPAddressClaim, Machine
 from pycapo.api.cluster import OpenStackCluster
 from pycapo.api.machine import OpenStackMachine, OpenStackMachineTemplate
 from pycapo.api.meta import OwnerReference
 from pycapo.api.ports import PortOpts
 from pycapo.api.v1alpha1 import OpenStackFloatingIPPool, OpenStackNetworkAttachment, OpenStackServer
-from pycapo.cloud.errors import CloudError
 from pycapo.controllers.attachment import AttachmentLife
 from pycapo.controllers.cluster import ClusterLife
 from pycapo.controllers.machine import MachineLife
 from pycapo.controllers.pool import PoolLife
 from pycapo.controllers.server import ServerLife
-from pycapo.kube import conditions
 from pycapo.kube.life import Again, Failed, Outcome, turn
 from pycapo.kube.meta import ObjectKey, copy_of, key_of
 from pycapo.model.kinds import Kind
@@ -41,26 +39,11 @@ KINDS = (
 )
 
 
-class Clouds:
-    """One cloud for whatever credentials; `refused` is raised instead, if set."""
-
-    def __init__(self, cloud: MemoryCloud) -> None:
-        self.cloud = cloud
-        self.refused: CloudError | None = None
-
-    def open(self, *, clouds_yaml: bytes, cacert: bytes | None, cloud: str, region: str | None) -> MemoryCloud:
-        if self.refused:
-            raise self.refused
-        return self.cloud
-
-
-class Stage:
+class Stage(Ground):
     """Everything that a machine's life plays on; `changes` are fields of the cluster's spec, by their wire names."""
 
     def __init__(self, *, cloud: MemoryCloud | None = None, settled: bool = True, **changes: Any) -> None:
-        self.kube = MemoryKube(*KINDS)
-        self.cloud = cloud or a_memory_cloud()
-        self.clouds = Clouds(self.cloud)
+        super().__init__(*KINDS, cloud=cloud, **changes)
         self.lives = (
             ClusterLife(self.kube, self.clouds),
             MachineLife(self.kube, self.clouds),
@@ -68,9 +51,6 @@ class Stage:
             PoolLife(self.kube, self.clouds),
             AttachmentLife(self.kube, self.clouds),
         )
-        self.kube.has_secret(NAMESPACE, "cloud-config", {"clouds.yaml": CLOUDS_YAML})
-        self.kube.create(a_capi_cluster())
-        self.kube.create(a_cluster(**changes))
         if settled:
             self.settle()
 
@@ -98,8 +78,7 @@ class Stage:
         return found
 
     def told(self, obj: Any, condition: str) -> tuple[str, str, str]:
-        found = conditions.find(obj, condition)
-        return (found.status, found.reason, found.message) if found else ("", "", "")
+        return told(obj, condition)
 
     def delete(self, name: str) -> None:
         self.kube.delete(OpenStackMachine, NAMESPACE, name)
@@ -118,10 +97,6 @@ class Stage:
             if not soon and len(self._written()) == before:
                 return
         raise AssertionError(f"no end: {outcomes}")
-
-    def restart(self) -> None:
-        """A new process on the same cloud and cluster."""
-        self.cloud = self.clouds.cloud = self.cloud.restarted()
 
     def lose_status(self, name: str) -> None:
         """What clusterctl move does to a machine and its server."""

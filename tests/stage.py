@@ -3,48 +3,27 @@
 
 from typing import Any
 
-from builders import CLOUDS_YAML, NAME, NAMESPACE, a_capi_cluster, a_cluster
-from memory_cloud import MemoryCloud, a_memory_cloud
-from memory_kube import MemoryKube
+from builders import NAME, NAMESPACE
+from ground import Ground, told
+from memory_cloud import MemoryCloud
 from pycapo.api.capi import Cluster, Machine
 from pycapo.api.cluster import OpenStackCluster
 from pycapo.api.machine import OpenStackMachine, OpenStackMachineTemplate
 from pycapo.api.v1alpha1 import OpenStackServer
-from pycapo.cloud.errors import CloudError
 from pycapo.controllers.cluster import ClusterLife
-from pycapo.kube import conditions
 from pycapo.kube.life import Again, Outcome, turn
 from pycapo.kube.meta import ObjectKey
 
 KEY = ObjectKey(NAMESPACE, NAME)
+KINDS = OpenStackCluster, Cluster, Machine, OpenStackMachine, OpenStackServer, OpenStackMachineTemplate
 
 
-class Clouds:
-    """One cloud for everybody who has the right Secret."""
-
-    def __init__(self, cloud: MemoryCloud) -> None:
-        self.cloud = cloud
-        self.refused: CloudError | None = None
-
-    def open(self, *, clouds_yaml: bytes, cacert: bytes | None, cloud: str, region: str | None) -> MemoryCloud:
-        if self.refused:
-            raise self.refused
-        return self.cloud
-
-
-class Stage:
+class Stage(Ground):
     """A management cluster with one Cluster, over a memory cloud."""
 
     def __init__(self, cloud: MemoryCloud | None = None, **changes: Any) -> None:
-        self.kube = MemoryKube(
-            *(OpenStackCluster, Cluster, Machine, OpenStackMachine, OpenStackServer, OpenStackMachineTemplate)
-        )
-        self.cloud = cloud or a_memory_cloud()
-        self.clouds = Clouds(self.cloud)
+        super().__init__(*KINDS, cloud=cloud, **changes)
         self.life = ClusterLife(self.kube, self.clouds)
-        self.kube.has_secret(NAMESPACE, "cloud-config", {"clouds.yaml": CLOUDS_YAML})
-        self.kube.create(a_capi_cluster())
-        self.kube.create(a_cluster(**changes))
 
     @property
     def cluster(self) -> OpenStackCluster:
@@ -74,12 +53,8 @@ class Stage:
             told.append(outcome.why)
         raise AssertionError(told)
 
-    def restart(self) -> None:
-        self.cloud = self.clouds.cloud = self.cloud.restarted()
-
     def told(self, condition: str) -> tuple[str, str, str]:
-        found = conditions.find(self.cluster, condition)
-        return (found.status, found.reason, found.message) if found else ("", "", "")
+        return told(self.cluster, condition)
 
     def change(self, **spec: Any) -> None:
         before = self.cluster

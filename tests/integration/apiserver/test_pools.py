@@ -11,7 +11,7 @@ import pytest
 from lightkube.config.kubeconfig import KubeConfig
 
 from builders import CLOUDS_YAML
-from machine_stage import Clouds
+from ground import Clouds
 from memory_cloud import MemoryCloud, a_memory_cloud
 from pycapo.api.capi import IPAddress, IPAddressClaim
 from pycapo.api.v1alpha1 import OpenStackFloatingIPPool

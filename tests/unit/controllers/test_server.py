@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from builders import CLOUDS_YAML
-from machine_stage import Clouds
+from ground import Clouds
 from machines import NETWORK, SECRET, SUBNET, a_server
 from memory_cloud import MemoryCloud, a_memory_cloud
 from memory_kube import MemoryKube
