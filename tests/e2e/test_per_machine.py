@@ -20,16 +20,18 @@ NAME, TAG = "own", "node-vlan"
 CARVED = {"name": "own", "perMachine": {"subnets": [{"name": "v4", "from": ["10.64.0.0/20"], "prefixLength": 28}]}}
 SIX = {"name": "v6", "from": ["fd00:64::/48"], "prefixLength": 64, "enableDHCP": False}
 VLANS = {"name": "vlan", "perMachine": {"claim": {"filter": {"tags": [TAG]}}}}
+BOTH = [{}, {"clusterNetwork": "vlan"}, {"clusterNetwork": "own"}]
+VLAN_COUNT = 4
 SECONDS = 240  # that anything may take for which machines are made, on a machine that is busy
 
 
 @pytest.fixture(scope="module")
 def network(world: World) -> Iterator[Any]:
-    """Neutron as an operator of the project sees it, with networks for nodes: vlan-0 to vlan-3."""
+    """Neutron as an operator of the project sees it, with networks for nodes: vlan-0, vlan-1 and so on."""
     network: Any = connect(world.lab, TENANT).network
     made = []
     try:
-        for number in range(4):
+        for number in range(VLAN_COUNT):
             made.append(network.create_network(name=f"vlan-{number}"))
             network.create_subnet(network_id=made[-1].id, ip_version=4, cidr=f"10.7{number}.0.0/24", enable_dhcp=False)
             network.set_tags(made[-1], [TAG])
@@ -47,8 +49,8 @@ def claims(network: Any) -> dict[str, str]:
     return {name: tags[0] for name, tags in found.items() if tags}
 
 
-def extra(world: World, namespace: str, network: Any) -> dict[str, str]:
-    """The name of the network besides the cluster's that each running machine has a port on."""
+def extra(world: World, namespace: str, network: Any) -> dict[str, set[str]]:
+    """The names of the networks besides the cluster's that each machine has ports on."""
     (known,) = world.all("OpenStackCluster", namespace)
     shared = known["status"]["network"]["id"]
     names = {it.id: it.name for it in network.networks()}
@@ -56,8 +58,11 @@ def extra(world: World, namespace: str, network: Any) -> dict[str, str]:
         str(it["spec"].get("providerID")).rpartition("/")[2]: it["metadata"]["name"]
         for it in world.all("OpenStackMachine", namespace)
     }
-    ports = [it for it in network.ports() if it.device_id in servers and it.network_id != shared]
-    return {servers[it.device_id]: names[it.network_id] for it in ports}
+    found: dict[str, set[str]] = {}
+    for port in network.ports():
+        if port.device_id in servers and port.network_id != shared:
+            found.setdefault(servers[port.device_id], set()).add(names[port.network_id])
+    return found
 
 
 def wait_for_machines(world: World, namespace: str, count: int, ready: Callable[[], Any] = lambda: True) -> None:
@@ -69,13 +74,13 @@ def wait_for_machines(world: World, namespace: str, count: int, ready: Callable[
 
 
 def manifests(world: World, namespace: str) -> list[Json]:
-    """The template's cluster: a control plane that takes networks of the operator, and workers with networks of their own."""
+    """The template's cluster: a control plane that takes a network of the operator, and workers that have one of both kinds."""
     found = list(yaml.safe_load_all(rendered(world.lab, namespace, NAME, control_planes=1, workers=2)))
     kinds = {(it["kind"], it["metadata"]["name"]): it["spec"] for it in found if "spec" in it}
     kinds["OpenStackCluster", NAME]["networks"] = [CARVED, VLANS]
     control_plane = kinds["OpenStackMachineTemplate", f"{NAME}-control-plane"]["template"]["spec"]
     control_plane["additionalPorts"] = [{"clusterNetwork": "vlan"}]
-    kinds["OpenStackMachineTemplate", f"{NAME}-md-0"]["template"]["spec"]["ports"] = [{}, {"clusterNetwork": "own"}]
+    kinds["OpenStackMachineTemplate", f"{NAME}-md-0"]["template"]["spec"]["ports"] = BOTH
     return found
 
 
@@ -83,25 +88,24 @@ def test_each_node_has_another_network_whatever_happens(world: World, namespace:
     documents = manifests(world, namespace)
     world.apply(*documents)
     wait_for_machines(world, namespace, 3)
-    assert_each_its_own(world, namespace, network, workers=2, control_planes=1)
+    assert_each_its_own(world, namespace, network, workers=2)
 
-    scale(world, namespace, workers=3, control_planes=3)
-    world.wait_for(lambda: len(world.all("OpenStackServer", namespace)) > 3, "more servers are asked for", SECONDS)
+    scale(world, namespace, 3)
+    world.wait_for(lambda: len(world.all("OpenStackServer", namespace)) > 3, "one more is asked for", SECONDS)
     world.kill_pycapo()
     world.start_pycapo()
-    wait_for_machines(world, namespace, 6)
-    assert_each_its_own(world, namespace, network, workers=3, control_planes=3)
-
-    before = extra(world, namespace, network)
+    wait_for_machines(world, namespace, 4)
+    before = assert_each_its_own(world, namespace, network, workers=3)
     move(world, namespace)
-    assert extra(world, namespace, network) == before
+    assert assert_each_its_own(world, namespace, network, workers=3) == before
 
+    scale(world, namespace, 1)
+    wait_for_machines(world, namespace, 2)
+    assert_each_its_own(world, namespace, network, workers=1)
     roll_out(world, namespace, documents)
-    scale(world, namespace, workers=1, control_planes=1)
     wait_for_machines(world, namespace, 2, lambda: not set(before) & set(workers(world, namespace)))
-    after = assert_each_its_own(world, namespace, network, workers=1, control_planes=1)
-    assert not {it for it in before.values() if it.endswith("-own")} & {it.name for it in network.networks()}
-    assert len(after) == 2
+    assert_each_its_own(world, namespace, network, workers=1)
+    assert not {f"{name}-own" for name in before} & {it.name for it in network.networks()}
     world.delete("Cluster", namespace, NAME)
     world.gone("OpenStackCluster", namespace, NAME, SECONDS)
     assert claims(network) == {}
@@ -113,20 +117,19 @@ def workers(world: World, namespace: str) -> list[str]:
     ]
 
 
-def scale(world: World, namespace: str, *, workers: int, control_planes: int) -> None:
-    world.patch("MachineDeployment", namespace, f"{NAME}-md-0", {"spec": {"replicas": workers}})
-    world.patch("KubeadmControlPlane", namespace, f"{NAME}-control-plane", {"spec": {"replicas": control_planes}})
+def scale(world: World, namespace: str, count: int) -> None:
+    world.patch("MachineDeployment", namespace, f"{NAME}-md-0", {"spec": {"replicas": count}})
 
 
-def assert_each_its_own(
-    world: World, namespace: str, network: Any, *, workers: int, control_planes: int
-) -> dict[str, str]:
-    """Every machine has a network that no other one has: its own by its name, or one that is claimed once."""
+def assert_each_its_own(world: World, namespace: str, network: Any, *, workers: int) -> dict[str, set[str]]:
+    """Every machine has networks that no other one has: its own by its name, and one that is claimed once."""
     found = extra(world, namespace, network)
-    assert len(set(found.values())) == len(found) == workers + control_planes
-    own = {name: place for name, place in found.items() if place.endswith("-own")}
-    assert own == {name: f"{name}-own" for name in own}
-    assert (len(own), len(claims(network))) == (workers, control_planes)
+    places = [place for several in found.values() for place in several]
+    assert (len(set(places)), len(found)) == (2 * workers + 1, workers + 1)
+    assert len(places) == len(set(places))
+    own = {f"{name}-own" for name in found if "-md-" in name}
+    assert {place for place in places if place.endswith("-own")} == own
+    assert set(claims(network)) == set(places) - own
     pools = {it.id for it in network.subnet_pools(name=f"k8s-clusterapi-cluster-{namespace}-{NAME}-own-v4")}
     subnets = [it for it in network.subnets() if it.subnet_pool_id in pools]
     assert (len(pools), len(subnets), {it.cidr.partition("/")[2] for it in subnets}) == (1, workers, {"28"})
@@ -161,8 +164,7 @@ def roll_out(world: World, namespace: str, documents: list[Json]) -> None:
 def test_machines_wait_for_a_network_and_get_it_once_although_neutron_fails(
     world: World, namespace: str, network: Any
 ) -> None:
-    ports = [{}, {"clusterNetwork": "vlan"}, {"clusterNetwork": "own"}]
-    names = [f"worker-{number}" for number in range(5)]
+    names = [f"worker-{number}" for number in range(VLAN_COUNT + 1)]
     faults = world.faults
     own = {"name": "own", "perMachine": {"subnets": [*CARVED["perMachine"]["subnets"], SIX]}}
     with (
@@ -171,22 +173,23 @@ def test_machines_wait_for_a_network_and_get_it_once_although_neutron_fails(
         faults.answer("neutron", "PUT", "/tags/pycapo-use", status=500, after=True, times=1) as claim,
     ):
         for name in names:
-            world.apply(*machine(namespace, name, cluster=NAME, ports=ports))
+            world.apply(*machine(namespace, name, cluster=NAME, ports=BOTH))
         world.apply(*cluster(namespace, NAME, networks=[own, VLANS]))
         waiting = lambda: [it for it in names if told(world, namespace, it)[0] == "NoFreeNetwork"]  # noqa: E731
-        done = lambda: len(waiting()) == 1 and len(extra(world, namespace, network)) == 4  # noqa: E731
-        world.wait_for(done, "four machines have a network and one waits", SECONDS, namespace=namespace)
+        done = lambda: len(waiting()) == 1 and len(extra(world, namespace, network)) == VLAN_COUNT  # noqa: E731
+        world.wait_for(done, "one machine has to wait for a network", SECONDS, namespace=namespace)
         assert [faults.strikes(it) for it in (pool, subnet, claim)] == [1, 3, 1]
 
     (last,) = waiting()
-    assert "spec.ports[1].clusterNetwork: all 4 networks" in told(world, namespace, last)[1]
-    assert "vlan-0 by server worker-" in told(world, namespace, last)[1]
+    assert f"spec.ports[1].clusterNetwork: all {VLAN_COUNT} networks" in told(world, namespace, last)[1]
+    holder = lambda: "vlan-0 by server worker-" in told(world, namespace, last)[1]  # noqa: E731
+    world.wait_for(holder, "it is told who has the networks", SECONDS, namespace=namespace)
     held = claims(network)
     gone = next(name for name in names if name != last)
     world.delete("Machine", namespace, gone)
     wait_until_ready(world, "OpenStackMachine", namespace, last, SECONDS)
 
-    assert len({name for name, tag in claims(network).items() if tag == held[name]}) == 3
+    assert len([name for name, tag in claims(network).items() if tag == held[name]]) == VLAN_COUNT - 1
     assert next(iter(network.subnets(name=f"{last}-own-v4"))).cidr.endswith("/28")
     assert list(network.networks(name=f"{gone}-own")) == []
 

@@ -101,3 +101,18 @@ def test_only_whose_credentials_are_used_may_change_on_a_server() -> None:
     assert server.compare(old, a_machine(identityRef={"name": "b", "cloudName": "x"})) == []
     (problem,) = server.compare(a_machine(), a_machine(tags=["a"]))
     assert problem.path == "spec.tags"
+
+
+def test_a_server_may_get_networks_of_its_own_and_other_pools_for_them_but_loses_none() -> None:
+    def own(name: str = "own", length: int = 28, **fields: Any) -> Json:
+        subnet = {"name": "v4", "from": ["10.64.0.0/24"], "prefixLength": length, "pool": "a", **fields}
+        return {"name": name, "subnets": [subnet]}
+
+    old = a_machine(networks=[own()])
+    for networks in ([own(), own("other")], [own(pool="b")], [own(**{"from": ["10.64.0.0/24", "10.65.0.0/24"]})]):
+        assert server.compare(old, a_machine(networks=networks)) == []
+    assert server.compare(a_machine(), old) == []
+    refused = [
+        [problem.path for problem in server.compare(old, a_machine(networks=it))] for it in ([], [own(length=27)])
+    ]
+    assert refused == [["spec.networks[own]"], ["spec.networks[own].subnets[v4].prefixLength"]]
