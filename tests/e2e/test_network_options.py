@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from e2e.manifests import clouds_secret, cluster
-from e2e.test_port_options import ADMIN, GOLD, PRIVILEGED, SILVER, Operator, by_name, operator
+from e2e.test_port_options import ADMIN, PRIVILEGED, Operator, by_name, operator
 from e2e.world import World, wait_until_ready
 
 pytestmark = pytest.mark.e2e
 __all__ = ["operator"]
 Json = dict[str, Any]
-NAME = "networked"
+NAME, GOLD, SILVER = "networked", "networks-gold", "networks-silver"
 POOLS = [{"start": "10.40.0.10", "end": "10.40.0.19"}, {"start": "10.40.0.30", "end": "10.40.0.39"}]
 V4 = {
     "name": "v4",

@@ -81,7 +81,7 @@ class Operator:
 
 
 @pytest.fixture(scope="module")
-def operator(world: World) -> Iterator[Operator]:
+def operator(world: World, request: pytest.FixtureRequest) -> Iterator[Operator]:
     tenant, admin = connect(world.lab, TENANT), connect(world.lab)
     identity: Any = admin.identity
     network: Any = tenant.network
@@ -94,7 +94,8 @@ def operator(world: World) -> Iterator[Operator]:
                 identity.assign_project_role_to_user(project, user, role)
         made.network(network, STORAGE, "10.30.0.0/24")
         made.network(admin.network, FUNCTIONS, "10.31.0.0/24", project_id=project.id, **PHYSICAL)
-        policies = [made.policy(name) for name in (GOLD, SILVER)]
+        # Each module has policies of its own: what a name meant a moment ago is remembered for minutes.
+        policies = [made.policy(name) for name in (request.module.GOLD, request.module.SILVER)]
         groups = {name: made.group(network, name) for name in (WEB, WATCHED)}
         network.set_tags(network.get_security_group(groups[WATCHED]), ["options"])
         yield Operator(admin.network, *policies, groups)

@@ -108,7 +108,7 @@ class OpenStack:
 
     def update(self, kind: Kind, id: str, body: Mapping[str, Any], *, parent: str | None = None) -> Record:
         """Change fields; our mark stays."""
-        with self._inventory.writing(kind):
+        with self._inventory.writing(kind), self._doubting():
             known = writes.known_or_read(self._wire, self._inventory, kind, id, parent)
             record = writes.update(self._wire, self._inventory, known, kind, kept_mark(kind, known, body))
         self._forget(kind)
@@ -129,13 +129,18 @@ class OpenStack:
     @contextmanager
     def _changing(self, kind: Kind, parent: str | None) -> Iterator[None]:
         """Around a write; what was found is forgotten when a service refuses what may hang on it."""
-        with self._claims.changing(kind, parent), self._inventory.writing(kind):
-            try:
-                yield
-            except (BadRequest, NotFound):
-                self._lasting.forget(lambda _: True)
-                self._single.forget(lambda _: True)
-                raise
+        with self._claims.changing(kind, parent), self._inventory.writing(kind), self._doubting():
+            yield
+
+    @contextmanager
+    def _doubting(self) -> Iterator[None]:
+        """Around what refers to things that were found: what it was refused for may be that they are not there any more."""
+        try:
+            yield
+        except (BadRequest, NotFound):
+            self._lasting.forget(lambda _: True)
+            self._single.forget(lambda _: True)
+            raise
 
     def _tagged(self, kind: Kind, record: Record, body: Mapping[str, Any]) -> Record:
         """The user's tags, where the creating request could not take them."""

@@ -433,6 +433,21 @@ def test_what_was_found_is_looked_up_again_after_a_service_refused_it(fake: Fake
     assert fake.told.count("GET /image/v2/images") == 2
 
 
+def test_what_was_found_is_looked_up_again_after_a_change_was_refused(fake: FakeOpenStack, cloud: OpenStack) -> None:
+    fake.answers["GET /network/v2.0/qos/policies"] = Answer({"policies": [{"id": "old", "name": "gold"}]})
+    fake.answers["GET /network/v2.0/networks"] = Answer({"networks": [{"id": "n1", "name": "n"}]})
+    gone = Answer({"NeutronError": {"message": "QoS policy old could not be found."}}, 404)
+    fake.answers["PUT /network/v2.0/networks/n1"] = gone
+    cloud.look({Kind.NETWORK})
+    cloud.find(Kind.QOS_POLICY, {"name": "gold"})
+    with pytest.raises(NotFound):
+        cloud.update(Kind.NETWORK, "n1", {"qos_policy_id": "old"})
+
+    cloud.find(Kind.QOS_POLICY, {"name": "gold"})
+
+    assert fake.told.count("GET /network/v2.0/qos/policies") == 2
+
+
 def test_image_tags_are_asked_for_one_by_one(fake: FakeOpenStack, cloud: OpenStack) -> None:
     fake.answers["GET /image/v2/images"] = Answer({"images": []})
 
