@@ -76,8 +76,8 @@ def machine(namespace: str, name: str, *, cluster: str, **spec: Any) -> list[Jso
     ]
 
 
-def rendered(lab: Lab, namespace: str, name: str, *, control_planes: int, workers: int) -> str:
-    """Return what `clusterctl generate cluster` makes of the template."""
+def rendered(lab: Lab, namespace: str, name: str, *, control_planes: int, workers: int, flavor: str = "") -> str:
+    """Return what `clusterctl generate cluster` makes of the template, or of that of a flavor."""
     external = connect(lab).network.find_network(EXTERNAL_NETWORK, ignore_missing=False).id
     answers = {
         "OPENSTACK_CLOUD": "openstack",
@@ -91,7 +91,8 @@ def rendered(lab: Lab, namespace: str, name: str, *, control_planes: int, worker
         "OPENSTACK_FAILURE_DOMAIN": "az1",
     }
     counts = (f"--control-plane-machine-count={control_planes}", f"--worker-machine-count={workers}")
-    where = (f"--from={TEMPLATES / 'cluster-template.yaml'}", f"--target-namespace={namespace}")
+    template = TEMPLATES / f"cluster-template{flavor and f'-{flavor}'}.yaml"
+    where = (f"--from={template}", f"--target-namespace={namespace}")
     command = [str(lab.root / "bin" / "clusterctl"), "generate", "cluster", name, *where, *counts]
     alone = {"CLUSTERCTL_DISABLE_VERSIONCHECK": "true", "XDG_CONFIG_HOME": str(lab.folder("clusterctl"))}
     done = subprocess.run(

@@ -5,6 +5,7 @@ Rule: all wrong objects of a kind stand side by side and are mended at one momen
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -197,7 +198,18 @@ def test_a_mended_machine_becomes_ready_by_itself(world: World, mended_machines:
     wait_until_ready(world, case.kind, mended_machines, case.name)
 
 
-def test_a_cluster_without_quota_says_so_and_goes_on_when_there_is_some(world: World, namespace: str) -> None:
+@contextmanager
+def cores(admin: Any, project: str, count: int) -> Iterator[None]:
+    """A project with a quota of so many cores, for a while."""
+    before = admin.compute.get_quota_set(project).cores
+    admin.compute.update_quota_set(project, cores=count)
+    try:
+        yield
+    finally:
+        admin.compute.update_quota_set(project, cores=before)
+
+
+def test_who_has_no_quota_is_told_and_goes_on_when_there_is_some(world: World, namespace: str) -> None:
     admin: Any = connect(world.lab)
     project = admin.identity.find_project(OTHER_TENANT, ignore_missing=False).id
     before = admin.network.get_quota(project).networks
@@ -208,5 +220,11 @@ def test_a_cluster_without_quota_says_so_and_goes_on_when_there_is_some(world: W
         assert_told(world, namespace, Case("poor", "OpenStackCluster", ("spec.managedNetwork", "uota")))
     finally:
         admin.network.update_quota(project, network=before)
-
     wait_until_ready(world, "OpenStackCluster", namespace, "poor")
+
+    with cores(admin, project, 1):
+        world.apply(*machine(namespace, "large", cluster="poor"))
+        short = ("spec.flavor", "short by 1 cores", "2 needed, 1 of 1 left")
+        assert_told(world, namespace, Case("large", "OpenStackMachine", short, "InstanceReady"))
+        assert not [it for it in admin.network.ports(project_id=project) if it.name.startswith("large")]
+    wait_until_ready(world, "OpenStackMachine", namespace, "large", 180)

@@ -29,6 +29,7 @@ PATHS = {  # kind -> API group and version, plural
     "KubeadmControlPlane": ("apis/controlplane.cluster.x-k8s.io/v1beta2", "kubeadmcontrolplanes"),
     "OpenStackCluster": (f"{INFRASTRUCTURE}/v1beta2", "openstackclusters"),
     "OpenStackMachine": (f"{INFRASTRUCTURE}/v1beta2", "openstackmachines"),
+    "OpenStackMachineTemplate": (f"{INFRASTRUCTURE}/v1beta2", "openstackmachinetemplates"),
     "OpenStackServer": (f"{INFRASTRUCTURE}/v1alpha1", "openstackservers"),
     "OpenStackNetworkAttachment": (f"{INFRASTRUCTURE}/v1alpha1", "openstacknetworkattachments"),
     "OpenStackFloatingIPPool": (f"{INFRASTRUCTURE}/v1alpha1", "openstackfloatingippools"),

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The contract of `Cloud`, kept by the real implementation over the lab's OpenStack."""
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -12,7 +13,7 @@ from pycapo.cloud.openstack import OpenStack
 from pycapo.lab.cloud_bootstrap import ADMIN, TENANT, all_clouds_file
 from pycapo.lab.places import Lab
 from pycapo.model.kinds import Kind
-from pycapo.model.records import Record
+from pycapo.model.records import Record, Room
 
 pytestmark = pytest.mark.openstack
 CLOUDS = Clouds()
@@ -53,3 +54,23 @@ def test_another_process_sees_what_is_owned(lab: Lab, place: Place) -> None:
     found = other.look({Kind.NETWORK}).owned(Kind.NETWORK, place.owner)
 
     assert [record.id for record in found] == [network.id]
+
+
+def test_a_server_is_counted_in_the_quotas_that_the_project_may_see(lab: Lab, place: Place) -> None:
+    network, _ = place.network()
+    place.server(place.make(Kind.PORT, "nic", {"network_id": network.id}))
+
+    room = until_counted(opened(lab, TENANT, Clouds()))
+
+    assert room.quotas.keys() == {"instances", "cores", "ram"}
+    assert room.quotas["cores"].used >= 2
+    assert all(quota.used <= quota.limit for quota in room.quotas.values())
+
+
+def until_counted(cloud: OpenStack, patience: float = 180.0) -> Room:
+    """The quotas once Nova counts a server, which it does a moment after it has taken the request."""
+    deadline = time.monotonic() + patience
+    while not (room := cloud.room(anew=True)).quotas["instances"].used:
+        assert time.monotonic() < deadline, room
+        time.sleep(0.5)
+    return room
