@@ -53,14 +53,15 @@ def extra(world: World, namespace: str, network: Any) -> dict[str, set[str]]:
     """The names of the networks besides the cluster's that each machine has ports on."""
     (known,) = world.all("OpenStackCluster", namespace)
     shared = known["status"]["network"]["id"]
+    ports = list(network.ports())  # before the networks, so that none of them is unknown
     names = {it.id: it.name for it in network.networks()}
     servers = {
         str(it["spec"].get("providerID")).rpartition("/")[2]: it["metadata"]["name"]
         for it in world.all("OpenStackMachine", namespace)
     }
     found: dict[str, set[str]] = {}
-    for port in network.ports():
-        if port.device_id in servers and port.network_id != shared:
+    for port in ports:
+        if port.device_id in servers and port.network_id in names and port.network_id != shared:
             found.setdefault(servers[port.device_id], set()).add(names[port.network_id])
     return found
 
