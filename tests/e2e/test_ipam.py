@@ -123,6 +123,24 @@ def claims(world: World, namespace: str) -> set[tuple[str, str]]:
     return {(it["metadata"]["name"], it["spec"]["address"]) for it in world.all("IPAddress", namespace)}
 
 
+def assert_contract(world: World, namespace: str, name: str, pool: str) -> None:
+    """Claim and address say whose they are, as Cluster API's IPAM contract has it; by that clusterctl moves them."""
+    claim, address = world.get("IPAddressClaim", namespace, name), world.get("IPAddress", namespace, name)
+    assert claim is not None
+    assert address is not None
+    assert claim["spec"]["clusterName"] == NAME
+    assert owners(claim) == {("OpenStackServer", True)}
+    assert owners(address) == {("IPAddressClaim", True), (pool, False)}
+    assert address["metadata"]["finalizers"]  # so that nobody deletes it by mistake; each provider has its own
+
+
+def owners(thing: Json) -> set[tuple[str, bool]]:
+    """The kinds of the owners, none of which can go before the thing, and which of them leads."""
+    found = thing["metadata"]["ownerReferences"]
+    assert all(it["blockOwnerDeletion"] for it in found)
+    return {(it["kind"], it.get("controller", False)) for it in found}
+
+
 def nothing_is_claimed(world: World, namespace: str) -> None:
     empty = lambda: not world.all("IPAddressClaim", namespace) and not world.all("IPAddress", namespace)  # noqa: E731
     world.wait_for(empty, "claims and addresses are gone", 120, namespace=namespace)
@@ -153,6 +171,7 @@ def test_machines_of_a_deployment_have_the_addresses_of_a_pool_wait_when_it_is_e
     given = {(f"{name}-port-0-0", address) for name in left for address in project.fixed(world, place, name)}
     assert claims(world, place) == given
     assert {address for _, address in given} == pool
+    assert_contract(world, place, f"{late}-port-0-0", "InClusterIPPool")
 
     world.delete("MachineDeployment", place, WORKERS)
     nothing_is_claimed(world, place)
@@ -186,6 +205,7 @@ def test_a_port_has_a_floating_ip_of_a_pool_that_tells_its_limit_to_the_next_and
     assert {"type": "ExternalIP", "address": project.address} in found["status"]["addresses"]
     assert project.points_at()
     assert claims(world, place) == {("front-port-0-floating-ip", project.address)}
+    assert_contract(world, place, "front-port-0-floating-ip", "OpenStackFloatingIPPool")
 
     world.apply(*machine(place, "late", cluster=NAME, ports=[{"floatingIP": floating}]))
     limit = "spec.maxIPs: 1 claims wait (late-port-0-floating-ip)"
