@@ -28,6 +28,10 @@ test: ## everything that has to be true: linters, types, layers, then every test
 	$(MAKE) --no-print-directory lint types layers unit; wait $$build; trap - EXIT
 	@$(RUN); pytest -q -n 2 --dist loadgroup tests/integration tests/e2e
 
+.PHONY: test-vm
+test-vm: ## real guests: Debian with cloud-init and sshd on emulated machines with several NICs (root; VM="-k reboot" picks tests)
+	@$(RUN); TTY_COMPATIBLE=0 exec pytest -v tests/vm $(VM)
+
 .PHONY: unit
 unit: ## the unit tests alone: seconds, no lab
 	@$(RUN); pytest -q -n 2 tests/unit

@@ -47,6 +47,12 @@ def pytest_unconfigure() -> None:
                 life.down(lab, delete_state=True)
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Virtual machines are booted only where they are asked for: an emulated processor takes its time."""
+    asked = any("tests/vm" in argument for argument in config.args)
+    return True if collection_path == CHECKOUT / "tests" / "vm" and not asked else None
+
+
 @pytest.hookimpl(tryfirst=True)  # before the workers' plugin reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     learn_structs()  # all modules are imported now, and many tests have threads

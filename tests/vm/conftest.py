@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Virtual machines on networks like Neutron's; run by `make test-vm`, since an emulated processor takes its time.
+
+Rule: a guest belongs to the tests of one module, which follow its life in the order of the file.
+"""
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from pycapo.lab.debian import need
+from vm.config_drive import config_drive, network_data
+from vm.guest import Guest, Hardware
+from vm.image import Image, image
+from vm.virtual_networks import VirtualNetworks
+
+PROGRAMS = {
+    "ip": "iproute2",
+    "nft": "nftables",
+    "sysctl": "procps",
+    "setpriv": "util-linux",
+    "dnsmasq": "dnsmasq-base",
+    "debootstrap": "debootstrap",
+    "mke2fs": "e2fsprogs",
+    "genisoimage": "genisoimage",
+    "qemu-system-x86_64": "qemu-system-x86",
+    "ssh": "openssh-client",
+}
+NUMBERS = (1, 2, 3)
+Boot = Callable[..., Guest]
+_BOOTED: list[str] = []
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for line in _BOOTED:
+        terminalreporter.write_line(line)
+
+
+@pytest.fixture(scope="session")
+def debian() -> Image:
+    """The guests' disk; programs that are missing are installed."""
+    missing = [] if os.geteuid() == 0 else ["root, for network namespaces and taps"]
+    missing += [] if Path("/dev/net/tun").exists() else ["/dev/net/tun"]
+    if missing:
+        pytest.fail(f"virtual machines need {' and '.join(missing)}", pytrace=False)
+    need(PROGRAMS)
+    return image()
+
+
+@pytest.fixture(scope="module")
+def boot(debian: Image, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Boot]:
+    """Boots a guest with three NICs and these user data; guest and networks go with the module."""
+    worlds: list[VirtualNetworks] = []
+    guests: list[tuple[str, Guest]] = []
+
+    def make(user_data: bytes, *, kind: str = "netplan", dhcp: bool = True) -> Guest:
+        place = tmp_path_factory.mktemp("vm")
+        key = place / "key"
+        line = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "lab", "-f", str(key)]
+        subprocess.run(line, check=True, stdin=subprocess.DEVNULL)
+        networks = network_data(NUMBERS, dhcp=dhcp)
+        public = key.with_suffix(".pub").read_text().strip()
+        drive = config_drive(place, user_data=user_data, networks=networks, key=public)
+        worlds.append(VirtualNetworks(place))
+        guests.append((kind, Guest(worlds[-1], Hardware(debian, kind, drive, key), place, numbers=NUMBERS)))
+        return guests[-1][1]
+
+    try:
+        yield make
+    finally:
+        for world in worlds:
+            world.close()
+        for kind, guest in guests:
+            _BOOTED.append(f"{kind}: " + ", ".join(f"{what} {took:.0f} s" for what, took in guest.booted.items()))
