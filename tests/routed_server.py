@@ -5,7 +5,7 @@ import base64
 import email
 
 from machines import SECRET, a_port, a_server, seen_of, the_port
-from neutron_like import address4, address6, mac
+from neutron_like import address4, address6, floating_ip, mac
 from pycapo.model.kinds import Kind
 from pycapo.model.records import FixedIP, Subnet
 from pycapo.model.steps import Sealed
@@ -14,6 +14,9 @@ from pycapo.plan.routes import user_data
 NUMBERS = (1, 2, 3)
 FIRST = 2
 """The number of the port that carries the default route."""
+
+EVERY = {floating_ip(number): address4(number) for number in NUMBERS} | {address6(n): address6(n) for n in NUMBERS}
+"""The addresses that answer outside, and the guest's own address that is meant by each."""
 
 SUBNETS = tuple(
     subnet

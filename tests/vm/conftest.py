@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Virtual machines on networks like Neutron's; run by `make test-vm`, since an emulated processor takes its time.
 
-Rule: a guest belongs to the tests of one module, which follow its life in the order of the file.
+Rule: one guest runs at a time; where tests share one they follow its life in the order of the file.
 """
 
 import os
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -30,12 +31,12 @@ PROGRAMS = {
     "ssh": "openssh-client",
 }
 NUMBERS = (1, 2, 3)
-Boot = Callable[..., Guest]
+Boot = Callable[..., AbstractContextManager[Guest]]
 _BOOTED: list[str] = []
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    for line in _BOOTED:
+    for line in _BOOTED and ["seconds until a login", *_BOOTED]:
         terminalreporter.write_line(line)
 
 
@@ -50,13 +51,12 @@ def debian() -> Image:
     return image()
 
 
-@pytest.fixture(scope="module")
-def boot(debian: Image, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Boot]:
-    """Boots a guest with three NICs and these user data; guest and networks go with the module."""
-    worlds: list[VirtualNetworks] = []
-    guests: list[tuple[str, Guest]] = []
+@pytest.fixture(scope="session")
+def boot(debian: Image, tmp_path_factory: pytest.TempPathFactory) -> Boot:
+    """Boots a guest with three NICs and these user data; guest and networks are there as long as the block runs."""
 
-    def make(user_data: bytes, *, kind: str = "netplan", dhcp: bool = True) -> Guest:
+    @contextmanager
+    def booted(user_data: bytes, *, kind: str = "netplan", dhcp: bool = True) -> Iterator[Guest]:
         place = tmp_path_factory.mktemp("vm")
         key = place / "key"
         line = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "lab", "-f", str(key)]
@@ -64,14 +64,12 @@ def boot(debian: Image, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bo
         networks = network_data(NUMBERS, dhcp=dhcp)
         public = key.with_suffix(".pub").read_text().strip()
         drive = config_drive(place, user_data=user_data, networks=networks, key=public)
-        worlds.append(VirtualNetworks(place))
-        guests.append((kind, Guest(worlds[-1], Hardware(debian, kind, drive, key), place, numbers=NUMBERS)))
-        return guests[-1][1]
-
-    try:
-        yield make
-    finally:
-        for world in worlds:
+        world = VirtualNetworks(place)
+        try:
+            guest = Guest(world, Hardware(debian, kind, drive, key), place, numbers=NUMBERS)
+            yield guest
+            _BOOTED.append(f"{kind}: {', '.join(f'{what} {took:.0f}' for what, took in guest.booted.items())}")
+        finally:
             world.close()
-        for kind, guest in guests:
-            _BOOTED.append(f"{kind}: " + ", ".join(f"{what} {took:.0f} s" for what, took in guest.booted.items()))
+
+    return booted

@@ -2,11 +2,12 @@
 """The life of a node with three NICs and three floating IPs: what pycapo sends makes it answer on each, from first boot on."""
 
 import base64
+from collections.abc import Iterator
 
 import pytest
 
 from neutron_like import NODE_PORT, address4, address6, floating_ip
-from routed_server import FIRST, NUMBERS, part, sent
+from routed_server import EVERY, FIRST, NUMBERS, part, sent
 from vm.config_drive import HOST, ID
 from vm.conftest import Boot
 from vm.guest import BOOT, Guest
@@ -15,7 +16,6 @@ from vm.kubeadm import BOOTSTRAP, CALL
 pytestmark = pytest.mark.timeout(3 * BOOT)
 
 ADDED = 4
-EVERY = {floating_ip(number): address4(number) for number in NUMBERS} | {address6(n): address6(n) for n in NUMBERS}
 MORE = {**EVERY, floating_ip(ADDED): address4(ADDED)}
 WRITTEN = """
 sha256sum /etc/kubernetes/pki/ca.crt
@@ -42,8 +42,9 @@ systemd-run -q --unit=pod ip netns exec pod /usr/sbin/sshd -D -o PidFile=none
 
 
 @pytest.fixture(scope="module")
-def node(boot: Boot) -> Guest:
-    return boot(sent(BOOTSTRAP.encode()))
+def node(boot: Boot) -> Iterator[Guest]:
+    with boot(sent(BOOTSTRAP.encode())) as guest:
+        yield guest
 
 
 def test_every_floating_ip_answers_from_the_first_boot_on(node: Guest) -> None:
@@ -89,6 +90,7 @@ def test_a_nic_that_is_plugged_in_answers_too(node: Guest) -> None:
 
 
 def test_all_answer_after_a_reboot_although_the_config_drive_knows_nothing_of_the_added_nic(node: Guest) -> None:
+    node.plug(ADDED)
     node.reboot()
 
     assert node.logins_soon(MORE) == MORE
@@ -97,6 +99,7 @@ def test_all_answer_after_a_reboot_although_the_config_drive_knows_nothing_of_th
 
 
 def test_when_the_added_nic_is_taken_out_the_others_still_answer(node: Guest) -> None:
+    node.plug(ADDED)
     node.unplug(ADDED)
 
     assert node.logins_soon(EVERY) == EVERY

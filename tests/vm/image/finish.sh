@@ -16,6 +16,9 @@ apt-get install -qy --no-install-recommends $(grep -v '^#' /packages)
 cat >/etc/cloud/cloud.cfg.d/80-image.cfg <<'END'
 datasource_list: [ConfigDrive, None]
 ssh_genkeytypes: [ed25519]
+cloud_init_modules: [seed_random, bootcmd, write-files, set_hostname, update_hostname, users-groups, ssh]
+cloud_config_modules: [set-passwords, runcmd]
+cloud_final_modules: [write-files-deferred, scripts-per-once, scripts-per-boot, scripts-per-instance, scripts-user, final-message]
 END
 systemctl enable -q systemd-networkd.service ssh.service
 for unit in apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service fstrim.timer \
@@ -27,6 +30,8 @@ rm -f /finish.sh /packages /usr/sbin/policy-rc.d /etc/apt/apt.conf.d/90-acquire 
 echo 'source /etc/network/interfaces.d/*' >/etc/network/interfaces
 : >/etc/machine-id
 echo guest >/etc/hostname
+rm -f /etc/resolv.conf # that of the machine the image is made on
+: >/etc/resolv.conf
 # stands for kubeadm: notes how it was called and which routing rules it found
 cat >/usr/bin/kubeadm <<'END'
 #!/bin/sh
