@@ -8,6 +8,7 @@ behind is continued, then ended. PYCAPO_KEEP_LAB=1 leaves it running, for whoeve
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings

@@ -91,5 +91,10 @@ def _install(packages: list[str]) -> None:
 def _apt(arguments: list[str]) -> "subprocess.CompletedProcess[str]":
     environ = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     return subprocess.run(
-        ["apt-get", *arguments], env=environ, capture_output=True, text=True, check=False, timeout=900
+        ["apt-get", "-o", "DPkg::Lock::Timeout=600", *arguments],
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=900,
     )
