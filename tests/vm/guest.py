@@ -51,7 +51,8 @@ class Guest:
         self.booted: dict[str, float] = {}
         self._plugged: set[int] = set()
         started = time.monotonic()
-        self._process = world.start("sw", *_computer(hardware, place), *_nics(numbers))
+        self._log = place / "emulator"
+        self._process = world.emulate(self._log, *_computer(hardware, place), *_nics(numbers))
         self._monitor = Monitor(place / "monitor", self._process)
         self._until(self._answers, "no login")
         self.booted["first boot"] = time.monotonic() - started
@@ -156,7 +157,7 @@ class Guest:
     def _until(self, happened: Any, otherwise: str) -> None:
         deadline = time.monotonic() + BOOT
         while not happened():
-            assert self._process.poll() is None, f"the virtual machine ended with {self._process.returncode}"
+            assert self._process.poll() is None, self._log.read_text()
             assert time.monotonic() < deadline, f"{otherwise} within {BOOT} s; the console says:\n{self.console()}"
             time.sleep(1)
 
@@ -168,7 +169,7 @@ class Monitor:
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.settimeout(120)
         while not path.exists():
-            assert process.poll() is None, f"the emulator ended with {process.returncode}"
+            assert process.poll() is None, path.with_name("emulator").read_text()
             time.sleep(0.1)
         self._socket.connect(str(path))
         self._lines = self._socket.makefile()

@@ -5,6 +5,7 @@ The agent's namespace is also where the guest is looked after from: a neighbour 
 """
 
 import subprocess
+from pathlib import Path
 
 from neutron_like import NeutronLike, address4, mac
 
@@ -40,6 +41,14 @@ class VirtualNetworks(NeutronLike):
         """Start a command and leave it to the caller to read what it says and to end it."""
         streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
         return subprocess.Popen(self.entered(space, *command), text=True, **streams)
+
+    def emulate(self, log: Path, *command: str) -> "subprocess.Popen[bytes]":
+        """Start the machine's emulator where the taps are; what it complains of goes into a file, and it ends with `close`."""
+        with log.open("wb") as file:
+            streams = {"stdin": subprocess.DEVNULL, "stdout": file, "stderr": file}
+            process = subprocess.Popen(self.entered("sw", *command), start_new_session=True, **streams)
+        self._started.append(process)
+        return process
 
     def _wire(self, number: int, tap: str) -> None:
         self.ip("sw", f"tuntap add dev {tap} mode tap", f"link set {tap} up")
