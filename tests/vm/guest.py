@@ -18,7 +18,7 @@ from vm.image import Image
 from vm.virtual_networks import VirtualNetworks, agent
 
 BOOT = 1200  # seconds: on an emulated processor that others want too
-_PROCESSOR = "qemu64,+rdrand,+rdseed,-svm"  # the less it has, the less drivers test themselves at boot
+_PROCESSOR = "qemu64,+rdrand,-svm"  # the less it has, the less drivers test themselves at boot
 _NEEDLESS = "ata_piix,kvm,kvm_amd,cryptd,psmouse,pcspkr,i2c_piix4,powernow_k8"
 _QUIET = "quiet systemd.show_status=0 mitigations=off audit=0 apparmor=0 nokaslr tsc=reliable no_timer_check"
 _SSH = (
