@@ -70,7 +70,7 @@ class Guest:
         assert done.returncode == 0, f"{script}\n{done.stdout}{done.stderr}\n{self.console()}"
         return done.stdout
 
-    def logins(self, addresses: Iterable[str], *, port: int = PORT, patience: int = 30) -> dict[str, str]:
+    def logins(self, addresses: Iterable[str], *, port: int = PORT, patience: int = 60) -> dict[str, str]:
         """Log in from outside through all of these addresses at once; returns address -> the guest's own address for it."""
         ask = ("echo", "$SSH_CONNECTION")
         calls = {it: self._world.launch("out", *self._login(it, patience, port=port), *ask) for it in addresses}
@@ -86,10 +86,11 @@ class Guest:
                 found[address] = told.split()[2]
         return found
 
-    def logins_soon(self, wanted: Mapping[str, str], *, port: int = PORT, within: float = 300) -> dict[str, str]:
+    def logins_soon(self, wanted: Mapping[str, str], *, port: int = PORT, within: float = 600) -> dict[str, str]:
         """The same, tried again until it is as wanted or the time is over."""
         deadline = time.monotonic() + within
         while (found := self.logins(wanted, port=port)) != wanted and time.monotonic() < deadline:
+            print(f"{len(found)} of {len(wanted)} answer: {found}")
             time.sleep(2)
         return found
 
