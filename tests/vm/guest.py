@@ -21,6 +21,7 @@ BOOT = 1200  # seconds: on an emulated processor that others want too
 _PROCESSOR = "qemu64,+rdrand,-svm"  # the less it has, the less drivers test themselves at boot
 _NEEDLESS = "ata_piix,kvm,kvm_amd,cryptd,psmouse,pcspkr,i2c_piix4,powernow_k8"
 _QUIET = "quiet systemd.show_status=0 mitigations=off audit=0 apparmor=0 nokaslr tsc=reliable no_timer_check"
+_PATIENT = "systemd.default_timeout_start_sec=900 systemd.default_device_timeout_sec=900"
 _SSH = (
     "-o",
     "BatchMode=yes",
@@ -200,7 +201,7 @@ def _computer(hardware: Hardware, place: Path) -> Iterable[str]:
     yield from ("-machine", "pc", "-accel", "tcg", "-cpu", _PROCESSOR, "-smp", "1", "-m", "768")
     yield from ("-nodefaults", "-no-user-config", "-display", "none")
     yield from ("-kernel", str(hardware.image.kernel), "-initrd", str(hardware.image.initial))
-    words = f"root=/dev/vda rw console=ttyS0 init=/sbin/as-kind kind={hardware.kind} modprobe.blacklist={_NEEDLESS} {_QUIET}"
+    words = f"root=/dev/vda rw console=ttyS0 init=/sbin/as-kind kind={hardware.kind} modprobe.blacklist={_NEEDLESS} {_QUIET} {_PATIENT}"
     yield from ("-append", words)
     yield from ("-drive", f"file={hardware.image.disk},format=raw,if=virtio,snapshot=on,cache=unsafe")
     yield from ("-drive", f"file={hardware.drive},format=raw,if=virtio,readonly=on")
