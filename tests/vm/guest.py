@@ -201,8 +201,8 @@ def _computer(hardware: Hardware, place: Path) -> Iterable[str]:
     yield from ("-machine", "pc", "-accel", "tcg", "-cpu", _PROCESSOR, "-smp", "1", "-m", "768")
     yield from ("-nodefaults", "-no-user-config", "-display", "none")
     yield from ("-kernel", str(hardware.image.kernel), "-initrd", str(hardware.image.initial))
-    words = f"root=/dev/vda rw console=ttyS0 init=/sbin/as-kind kind={hardware.kind} modprobe.blacklist={_NEEDLESS} {_QUIET} {_PATIENT}"
-    yield from ("-append", words)
+    ours = f"init=/sbin/as-kind kind={hardware.kind} modprobe.blacklist={_NEEDLESS}"
+    yield from ("-append", f"root=/dev/vda rw console=ttyS0 {ours} {_QUIET} {_PATIENT}")
     yield from ("-drive", f"file={hardware.image.disk},format=raw,if=virtio,snapshot=on,cache=unsafe")
     yield from ("-drive", f"file={hardware.drive},format=raw,if=virtio,readonly=on")
     yield from ("-serial", f"file:{place / 'console'}", "-qmp", f"unix:{place / 'monitor'},server=on,wait=off")
