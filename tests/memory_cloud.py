@@ -127,7 +127,7 @@ class MemoryCloud:
         return record
 
     def delete(self, kind: Kind, id: str, *, parent: str | None = None, body: Mapping[str, Any] | None = None) -> None:
-        never_borrowed(kind, self.world.records[kind].get(id))
+        never_borrowed(kind, self.world.records[listed_as(kind)].get(id))
         with self._inventory.writing(kind), self._written("delete", kind):
             try:
                 self._remove(kind, id, parent, body or {})

@@ -84,9 +84,13 @@ def kept_mark(kind: Kind, record: Record, body: Mapping[str, Any]) -> dict[str, 
     return sent
 
 
+_GIVEN_BACK = frozenset({Kind.NETWORK_CLAIM, Kind.SERVER_INTERFACE})
+"""What takes nothing away that somebody made: a claim, and a port's place in a server, which Nova did not make."""
+
+
 def never_borrowed(kind: Kind, record: Record | None) -> None:
     """Raises BadRequest for what somebody made and we only use: whatever a plan says, it is not deleted."""
-    if kind is not Kind.NETWORK_CLAIM and record and record.mark and record.mark.borrowed:
+    if kind not in _GIVEN_BACK and record and record.mark and record.mark.borrowed:
         raise BadRequest(f"{kind} {record.id} was not made by pycapo and is never deleted by it")
 
 

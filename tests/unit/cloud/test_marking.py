@@ -60,3 +60,7 @@ def test_what_is_only_used_is_never_deleted() -> None:
 
     never_borrowed(Kind.PORT, Port(id="p", network_id="n", tags=(Mark("abcdefabcdef", "port-0").tag,)))
     never_borrowed(Kind.PORT, None)
+
+
+def test_a_port_that_somebody_made_may_be_unplugged() -> None:
+    never_borrowed(Kind.SERVER_INTERFACE, Port(id="p", network_id="n", tags=(USED.tag,)))
