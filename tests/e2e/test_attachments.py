@@ -5,6 +5,7 @@ Rule: the networks are an operator's; they and everything else in OpenStack are 
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from e2e.conftest import stage
 from e2e.manifests import cluster, machine
 from e2e.world import World, wait_until_ready
-from pycapo.lab.cloud_bootstrap import TENANT, connect
+from pycapo.lab.cloud_bootstrap import EXTERNAL_NETWORK, TENANT, connect
 
 pytestmark = pytest.mark.e2e
 Json = dict[str, Any]
@@ -166,4 +167,127 @@ def test_what_was_lost_is_put_back_once(world: World, machines: str, cloud: Any)
     wait_until_ready(world, "OpenStackMachine", machines, "worker-0")
     assert len(ports_on(cloud, STORAGE)) == 2
     assert len([port for port in cloud.network.ports() if port.name == "worker-0-0"]) == 1
+    detach(world, machines)
+
+
+@dataclass(frozen=True)
+class Operators:
+    """A port and a floating IP that an operator has."""
+
+    network: Any
+    port: str
+    floating_ip: str
+    address: str
+
+    def as_before(self) -> bool:
+        port, floating = self.network.get_port(self.port), self.network.get_ip(self.floating_ip)
+        return (port.device_id, port.tags, floating.port_id, floating.tags) == ("", [], None, [])
+
+
+@pytest.fixture
+def operators(cloud: Any) -> Iterator[Operators]:
+    network = cloud.network
+    traffic = network.find_network(TRAFFIC, ignore_missing=False)
+    port = network.create_port(network_id=traffic.id, name="attach-vip")
+    public = network.find_network(EXTERNAL_NETWORK, ignore_missing=False)
+    floating = network.create_ip(floating_network_id=public.id)
+    try:
+        yield Operators(network, port.id, floating.id, floating.floating_ip_address)
+    finally:
+        network.delete_ip(floating.id)
+        network.delete_port(port.id)
+
+
+def pointing_at(cloud: Any, server: str) -> set[str]:
+    """The floating addresses that point at NICs of the attachment; another one may lead to the API server."""
+    ports = {port.id for port in cloud.network.ports(device_id=server) if f"-{ATTACHMENT}-" in port.name}
+    return {it.floating_ip_address for it in cloud.network.ips() if it.port_id in ports}
+
+
+def label(world: World, namespace: str, name: str, value: str | None) -> None:
+    world.patch("OpenStackMachine", namespace, name, {"metadata": {"labels": {"edge": value}}})
+
+
+def test_floating_ips_ports_that_were_there_and_trunks_come_and_go_on_machines_that_run(
+    world: World, machines: str, cloud: Any, operators: Operators
+) -> None:
+    servers = {name: server_of(world, machines, name) for name in RUNNING}
+    child = {"segmentationID": 101, "port": {"network": {"filter": {"name": STORAGE}}}}
+    trunk = nic(STORAGE, subports=[child])
+    selector = {"machineSelector": {"matchLabels": {"edge": "true"}}}
+    vip = {"existingPort": {"filter": {"name": "attach-vip"}}}
+    for name in RUNNING:
+        label(world, machines, name, "true")
+    world.apply(an_attachment(machines, {"floatingIP": {}}, vip, trunk, **selector))
+    world.wait_for(lambda: ports_on(cloud, STORAGE), "the first ports are made", 120, namespace=machines)
+    world.kill_pycapo()
+    world.start_pycapo()
+
+    alone = lambda: told(world, machines).get("reason") == "PortInUse" and ready(world, machines) == 1  # noqa: E731
+    world.wait_for(alone, "one machine has the port, the other is told", 180, namespace=machines)
+    both = lambda: all(len(pointing_at(cloud, it)) == 1 for it in servers.values())  # noqa: E731
+    world.wait_for(both, "each machine has its floating IP", 180, namespace=machines)
+    assert len(ports_on(cloud, STORAGE)) == 4
+    for server in servers.values():
+        (parent,) = nics(cloud, server, STORAGE)
+        assert [it["segmentation_id"] for it in parent.trunk_details["sub_ports"]] == [101]
+    holder = cloud.network.get_port(operators.port).device_id
+    (first,) = (name for name, server in servers.items() if server == holder)
+    (second,) = set(RUNNING) - {first}
+
+    label(world, machines, first, None)
+    world.wait_for(lambda: complete(world, machines), "the other machine has the port", 180, namespace=machines)
+    assert cloud.network.get_port(operators.port).device_id == servers[second]
+    assert (nics(cloud, holder, STORAGE), pointing_at(cloud, holder)) == ([], set())
+
+    kept = {port.id for port in cloud.network.ports(device_id=servers[second])}
+    attach(world, machines, {"floatingIP": {"address": operators.address}}, vip, trunk, **selector)
+    assert pointing_at(cloud, servers[second]) == {operators.address}
+    assert {port.id for port in cloud.network.ports(device_id=servers[second])} == kept
+
+    detach(world, machines)
+    assert operators.as_before()
+    assert ports_on(cloud, STORAGE) == list(cloud.network.trunks()) == []
+    assert {name: server_of(world, machines, name) for name in RUNNING} == servers
+    label(world, machines, second, None)
+
+
+def ready(world: World, namespace: str) -> int:
+    found = world.get("OpenStackNetworkAttachment", namespace, ATTACHMENT) or {}
+    return int((found.get("status") or {}).get("ready") or 0)
+
+
+def test_what_nova_refuses_is_told_tried_again_and_makes_no_further_port(
+    world: World, machines: str, cloud: Any
+) -> None:
+    with world.faults.answer("nova", "POST", "/os-interface$", status=400, message="no slot is free") as fault:
+        world.apply(an_attachment(machines, nic(STORAGE)))
+        refused = lambda: "spec.ports[0]: no slot is free" in told(world, machines).get("message", "")  # noqa: E731
+        world.wait_for(refused, "the refusal is told", 120, namespace=machines)
+        again = lambda: world.faults.strikes(fault) > 2  # noqa: E731
+        world.wait_for(again, "it is tried again", 120, namespace=machines)
+        assert len(ports_on(cloud, STORAGE)) == 2
+        assert all(
+            world.condition("OpenStackMachine", machines, name, "Ready").get("status") == "True" for name in RUNNING
+        )
+
+    world.wait_for(lambda: complete(world, machines), "the NICs are there", 180, namespace=machines)
+    assert len(ports_on(cloud, STORAGE)) == 2
+    detach(world, machines)
+
+
+def test_a_cluster_that_goes_takes_the_nics_of_its_machines_with_it(
+    world: World, machines: str, cloud: Any, operators: Operators
+) -> None:
+    """The last test: the cluster is gone afterwards."""
+    vip = {"existingPort": {"filter": {"name": "attach-vip"}}}
+    only = {"machineSelector": {"matchLabels": {"edge": "true"}}}
+    label(world, machines, "worker-0", "true")
+    attach(world, machines, {"floatingIP": {"address": operators.address}}, vip, nic(STORAGE, trunk=True), **only)
+
+    world.delete("Cluster", machines, NAME)
+
+    world.gone("OpenStackCluster", machines, NAME, 300)
+    assert operators.as_before()
+    assert ports_on(cloud, STORAGE) == []
     detach(world, machines)

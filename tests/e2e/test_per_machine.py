@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from e2e.manifests import rendered
+from e2e.manifests import cluster, machine, rendered
 from e2e.test_life import running
 from e2e.world import MERGE, PATHS, Json, World, wait_until_ready
 from pycapo.lab.cloud_bootstrap import TENANT, connect
@@ -18,6 +18,7 @@ from pycapo.lab.cloud_bootstrap import TENANT, connect
 pytestmark = pytest.mark.e2e
 NAME, TAG = "own", "node-vlan"
 CARVED = {"name": "own", "perMachine": {"subnets": [{"name": "v4", "from": ["10.64.0.0/20"], "prefixLength": 28}]}}
+SIX = {"name": "v6", "from": ["fd00:64::/48"], "prefixLength": 64, "enableDHCP": False}
 VLANS = {"name": "vlan", "perMachine": {"claim": {"filter": {"tags": [TAG]}}}}
 BOTH = [{}, {"clusterNetwork": "vlan"}, {"clusterNetwork": "own"}]
 VLAN_COUNT = 4
@@ -159,3 +160,41 @@ def roll_out(world: World, namespace: str, documents: list[Json]) -> None:
     world.apply({**template, "metadata": {"name": f"{name}-next", "namespace": namespace}})
     reference = {"infrastructureRef": {"name": f"{name}-next"}}
     world.patch("MachineDeployment", namespace, name, {"spec": {"template": {"spec": reference}}})
+
+
+def test_machines_wait_for_a_network_and_get_it_once_although_neutron_fails(
+    world: World, namespace: str, network: Any
+) -> None:
+    names = [f"worker-{number}" for number in range(VLAN_COUNT + 1)]
+    faults = world.faults
+    own = {"name": "own", "perMachine": {"subnets": [*CARVED["perMachine"]["subnets"], SIX]}}
+    with (
+        faults.answer("neutron", "POST", "/subnetpools$", status=500, after=True, times=1) as pool,
+        faults.answer("neutron", "POST", "/subnets$", status=500, after=True, times=3) as subnet,
+        faults.answer("neutron", "PUT", "/tags/pycapo-use", status=500, after=True, times=1) as claim,
+    ):
+        for name in names:
+            world.apply(*machine(namespace, name, cluster=NAME, ports=BOTH))
+        world.apply(*cluster(namespace, NAME, networks=[own, VLANS]))
+        waiting = lambda: [it for it in names if told(world, namespace, it)[0] == "NoFreeNetwork"]  # noqa: E731
+        done = lambda: len(waiting()) == 1 and len(extra(world, namespace, network)) == VLAN_COUNT  # noqa: E731
+        world.wait_for(done, "one machine has to wait for a network", SECONDS, namespace=namespace)
+        assert [faults.strikes(it) for it in (pool, subnet, claim)] == [1, 3, 1]
+
+    (last,) = waiting()
+    assert f"spec.ports[1].clusterNetwork: all {VLAN_COUNT} networks" in told(world, namespace, last)[1]
+    holder = lambda: "vlan-0 by server worker-" in told(world, namespace, last)[1]  # noqa: E731
+    world.wait_for(holder, "it is told who has the networks", SECONDS, namespace=namespace)
+    held = claims(network)
+    gone = next(name for name in names if name != last)
+    world.delete("Machine", namespace, gone)
+    wait_until_ready(world, "OpenStackMachine", namespace, last, SECONDS)
+
+    assert len([name for name, tag in claims(network).items() if tag == held[name]]) == VLAN_COUNT - 1
+    assert next(iter(network.subnets(name=f"{last}-own-v4"))).cidr.endswith("/28")
+    assert list(network.networks(name=f"{gone}-own")) == []
+
+
+def told(world: World, namespace: str, name: str) -> tuple[str, str]:
+    found = world.condition("OpenStackMachine", namespace, name, "InstanceReady")
+    return str(found.get("reason")), str(found.get("message"))
