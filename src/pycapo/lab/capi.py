@@ -20,6 +20,7 @@ from pycapo.lab.programs import CLUSTER_API, MANAGERS, Manager
 from pycapo.lab.progress import Progress
 from pycapo.lab.webhooks import definitions, on_loopback
 
+CLUSTERCTL_LABEL = "clusterctl.cluster.x-k8s.io"
 _PROVIDERS = {
     "capi-core": ("cluster-api", "cluster-api", "CoreProvider"),
     "capi-bootstrap": ("bootstrap-kubeadm", "kubeadm", "BootstrapProvider"),
@@ -54,6 +55,7 @@ def install(lab: Lab, api: KubeAPI, objects: Sequence[dict[str, Any]], *, mark: 
 
     `mark` names the file that remembers what was applied.
     """
+    objects = [labelled(thing) for thing in objects]
     digest = hashlib.sha256(json.dumps(objects, sort_keys=True).encode()).hexdigest()
     remembered = lab.conf("installed", mark)
     if remembered.exists() and remembered.read_text() == digest and api.have(objects):
@@ -63,6 +65,14 @@ def install(lab: Lab, api: KubeAPI, objects: Sequence[dict[str, Any]], *, mark: 
     process.wait_until(lab, lambda: api.established(names), watching=("kube-apiserver",), what="definitions")
     api.apply([thing for thing in objects if thing["kind"] == "Provider"])
     write(remembered, digest)
+
+
+def labelled(thing: dict[str, Any]) -> dict[str, Any]:
+    """Return a definition with the label that `clusterctl init` puts on what `clusterctl move` may move; others as they are."""
+    if thing["kind"] != "CustomResourceDefinition":
+        return thing
+    meta = thing["metadata"]
+    return {**thing, "metadata": {**meta, "labels": {**meta.get("labels", {}), CLUSTERCTL_LABEL: ""}}}
 
 
 def start_managers(lab: Lab, built: Built) -> None:
@@ -107,7 +117,7 @@ def inventory(manager: Manager) -> dict[str, Any]:
 def provider_object(name: str, provider: str, *, kind: str, namespace: str, version: str) -> dict[str, Any]:
     """Return an entry of clusterctl's inventory."""
     labels = {
-        "clusterctl.cluster.x-k8s.io": "",
+        CLUSTERCTL_LABEL: "",
         "cluster.x-k8s.io/provider": name,
         "clusterctl.cluster.x-k8s.io/core": "inventory",
     }
