@@ -57,6 +57,7 @@ class Guest:
         self._monitor = Monitor(place / "monitor", self._process)
         self._until(self._answers, "no login")
         self.booted["first boot"] = time.monotonic() - started
+        self._until(self._finished, "cloud-init is not done")  # it and logins would take the processor from each other
 
     def shell(self, script: str, *, within: float = 300) -> str:
         """Run a script as root and return what it prints; the way there needs no routes."""
@@ -71,7 +72,7 @@ class Guest:
         assert done.returncode == 0, f"{script}\n{done.stdout}{done.stderr}\n{self.console()}"
         return done.stdout
 
-    def logins(self, addresses: Iterable[str], *, port: int = PORT, patience: int = 60) -> dict[str, str]:
+    def logins(self, addresses: Iterable[str], *, port: int = PORT, patience: int = 180) -> dict[str, str]:
         """Log in from outside through all of these addresses at once; returns address -> the guest's own address for it."""
         ask = ("echo", "$SSH_CONNECTION")
         calls = {it: self._world.launch("out", *self._login(it, patience, port=port), *ask) for it in addresses}
@@ -87,7 +88,7 @@ class Guest:
                 found[address] = told.split()[2]
         return found
 
-    def logins_soon(self, wanted: Mapping[str, str], *, port: int = PORT, within: float = 600) -> dict[str, str]:
+    def logins_soon(self, wanted: Mapping[str, str], *, port: int = PORT, within: float = 900) -> dict[str, str]:
         """The same, tried again until it is as wanted or the time is over."""
         deadline = time.monotonic() + within
         while (found := self.logins(wanted, port=port)) != wanted and time.monotonic() < deadline:
@@ -102,7 +103,7 @@ class Guest:
     def reboot(self) -> None:
         """The guest's own reboot."""
         boot, started = self._boot(), time.monotonic()
-        self.shell("systemctl reboot --no-block")
+        self.shell("systemd-run -q --on-active=3 systemctl reboot")  # once this connection has ended
         self._until(lambda: self._boot() not in ("", boot), "not rebooted")
         self.booted["reboot"] = time.monotonic() - started
 
@@ -147,14 +148,22 @@ class Guest:
 
     def _boot(self) -> str:
         """The id of the running boot; empty when nobody answers."""
-        line = self._world.entered(agent(1), *self._login(address4(1), 20), "cat", "/proc/sys/kernel/random/boot_id")
+        return self._asked("cat", "/proc/sys/kernel/random/boot_id")
+
+    def _asked(self, *words: str, otherwise: str = "") -> str:
+        """What a command prints; something else when it could not be asked for."""
+        line = self._world.entered(agent(1), *self._login(address4(1), 20), *words)
         try:
-            return subprocess.run(line, capture_output=True, text=True, check=False, timeout=60).stdout.strip()
+            done = subprocess.run(line, capture_output=True, text=True, check=False, timeout=60)
         except subprocess.TimeoutExpired:
-            return ""
+            return otherwise
+        return done.stdout.strip() or otherwise
 
     def _answers(self) -> bool:
         return self._boot() != ""
+
+    def _finished(self) -> bool:
+        return "running" not in self._asked("cloud-init", "status", otherwise="running")
 
     def _until(self, happened: Any, otherwise: str) -> None:
         deadline = time.monotonic() + BOOT
