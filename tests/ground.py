@@ -3,9 +3,10 @@
 
 from typing import Any
 
-from builders import CLOUDS_YAML, NAMESPACE, a_capi_cluster, a_cluster
+from builders import CLOUDS_YAML, NAME, NAMESPACE, a_capi_cluster, a_cluster
 from memory_cloud import MemoryCloud, a_memory_cloud
 from memory_kube import MemoryKube
+from pycapo.api.cluster import OpenStackCluster
 from pycapo.cloud.errors import CloudError
 from pycapo.kube import conditions
 
@@ -33,6 +34,19 @@ class Ground:
         self.kube.has_secret(NAMESPACE, "cloud-config", {"clouds.yaml": CLOUDS_YAML})
         self.kube.create(a_capi_cluster())
         self.kube.create(a_cluster(**changes))
+
+    @property
+    def cluster(self) -> OpenStackCluster:
+        found = self.kube.get(OpenStackCluster, NAMESPACE, NAME)
+        assert found is not None
+        return found
+
+    def change(self, **spec: Any) -> None:
+        """Writes other values into fields of the cluster's spec, by their wire names."""
+        before = self.cluster
+        document = before.to_dict()
+        document["spec"] |= spec
+        self.kube.patch(before, OpenStackCluster.from_dict(document))
 
     def restart(self) -> None:
         """A new process on the same cloud and cluster."""

@@ -25,12 +25,6 @@ class Stage(Ground):
         super().__init__(*KINDS, cloud=cloud, **changes)
         self.life = ClusterLife(self.kube, self.clouds)
 
-    @property
-    def cluster(self) -> OpenStackCluster:
-        found = self.kube.get(OpenStackCluster, *KEY)
-        assert found is not None
-        return found
-
     def turn(self) -> Outcome:
         return turn(KEY, self.life, self.kube)
 
@@ -55,12 +49,6 @@ class Stage(Ground):
 
     def told(self, condition: str) -> tuple[str, str, str]:
         return told(self.cluster, condition)
-
-    def change(self, **spec: Any) -> None:
-        before = self.cluster
-        document = before.to_dict()
-        document["spec"] |= spec
-        self.kube.patch(before, OpenStackCluster.from_dict(document))
 
     def delete(self) -> None:
         self.kube.delete(OpenStackCluster, *KEY)

@@ -338,11 +338,7 @@ def test_a_paused_attachment_is_left_as_it_is() -> None:
 def test_nics_of_an_attachment_that_was_torn_out_go_too() -> None:
     stage = AttachmentStage("worker-0")
     stage.attach(nic())
-    before = stage.attachment()
-    after = copy_of(before)
-    after.metadata.finalizers = []
-    stage.kube.patch(before, after)
-    stage.kube.delete(OpenStackNetworkAttachment, NAMESPACE, "extra")
+    stage.tear_out()
 
     stage.settle()
 

@@ -15,7 +15,6 @@ from pycapo.api.meta import API_GROUP, TypedLocalObjectReference
 from pycapo.api.ports import FixedIP, PortBody, PortFloatingIP, PortOpts, Subport
 from pycapo.api.references import NetworkFilter, NetworkParam, NeutronFilter, PortParam
 from pycapo.api.v1alpha1 import OpenStackFloatingIPPool, OpenStackNetworkAttachment
-from pycapo.kube.meta import copy_of
 from pycapo.model.kinds import Kind
 from pycapo.model.records import FloatingIP
 
@@ -486,11 +485,7 @@ def test_claims_of_an_attachment_that_was_torn_out_are_released_too() -> None:
     stage = AttachmentStage("worker-0")
     provider = Provider(stage, "10.20.0.60")
     stage.attach(pooled())
-    before = stage.attachment()
-    after = copy_of(before)
-    after.metadata.finalizers = []
-    stage.kube.patch(before, after)
-    stage.kube.delete(OpenStackNetworkAttachment, NAMESPACE, "extra")
+    stage.tear_out()
 
     provider.settle()
 

@@ -33,20 +33,8 @@ FALSE = {
 TITLE = f"k8s-clusterapi-cluster-{NAMESPACE}-{NAME}-traffic"
 
 
-def cluster_of(stage: Stage) -> OpenStackCluster:
-    found = stage.kube.get(OpenStackCluster, NAMESPACE, NAME)
-    assert found is not None
-    return found
-
-
-def change(stage: Stage, *networks: dict[str, Any]) -> None:
-    document = cluster_of(stage).to_dict()
-    document["spec"]["networks"] = list(networks)
-    stage.kube.patch(cluster_of(stage), OpenStackCluster.from_dict(document))
-
-
 def told(stage: Stage) -> tuple[str, str, str]:
-    return stage.told(cluster_of(stage), "NamedNetworksReady")
+    return stage.told(stage.cluster, "NamedNetworksReady")
 
 
 def the_network(stage: Stage, name: str = TITLE) -> Network:
@@ -78,7 +66,7 @@ def test_a_managed_network_is_made_with_all_its_subnets_and_joins_the_router() -
     assert (network.mtu, set(made), told(stage)[0]) == (1400, {"v4", "v6"}, "True")
     assert (made["v4"].cidr, made["v6"].ip_version) == ("10.11.0.0/24", 6)
     assert {it.id for it in made.values()} < joined(stage)
-    status = cluster_of(stage).status
+    status = stage.cluster.status
     assert status is not None
     (shown,) = status.networks or ()
     assert (shown.name, shown.id, len(shown.subnets or ())) == ("traffic", network.id, 2)
@@ -93,7 +81,7 @@ def test_a_machine_waits_for_a_network_that_the_cluster_does_not_name_yet_and_go
     before = stage.told(stage.machine("worker-0"), "InstanceReady")
     assert stage.told(stage.machine("worker-0"), "NetworkReady") == before
 
-    change(stage, TRAFFIC)
+    stage.change(networks=[TRAFFIC])
     stage.settle()
 
     assert stage.told(stage.machine("worker-0"), "NetworkReady")[0] == "True"
@@ -107,7 +95,7 @@ def test_a_machine_waits_for_a_network_that_the_cluster_does_not_name_yet_and_go
 def test_a_cluster_with_named_networks_and_machines_leaves_nothing() -> None:
     stage = Stage(settled=False)
     before = stage.cloud.snapshot()
-    change(stage, TRAFFIC, {"name": "apart", "managed": {"subnets": [{"name": "a", "cidr": "10.12.0.0/24"}]}})
+    stage.change(networks=[TRAFFIC, {"name": "apart", "managed": {"subnets": [{"name": "a", "cidr": "10.12.0.0/24"}]}}])
     stage.settle()
     stage.add("worker-0", PortOpts(), PortOpts(cluster_network="traffic"), PortOpts(cluster_network="apart"))
     stage.settle()
@@ -146,7 +134,7 @@ def test_what_neutron_can_change_is_changed_in_place() -> None:
     routes = [{"destination": "10.99.0.0/16", "nextHop": "10.11.0.9"}]
     v4 = {**V4, "dnsNameservers": ["9.9.9.9"], "hostRoutes": routes, "gateway": "None", "enableDHCP": False}
 
-    change(stage, {"name": "traffic", "managed": {"subnets": [v4], "mtu": 1420}})
+    stage.change(networks=[{"name": "traffic", "managed": {"subnets": [v4], "mtu": 1420}}])
     stage.settle()
 
     after = subnets(stage)
@@ -161,7 +149,7 @@ def test_a_network_taken_out_of_the_spec_goes_when_its_last_port_went() -> None:
     stage = Stage(networks=[TRAFFIC])
     stage.add("worker-0", PortOpts(), PortOpts(cluster_network="traffic"))
     stage.settle()
-    change(stage)
+    stage.change(networks=[])
     stage.settle()
     there, waiting = the_network(stage).id, told(stage)
 
@@ -178,16 +166,16 @@ def test_a_network_that_exists_is_used_and_never_changed() -> None:
     stage = Stage(settled=False)
     (theirs,) = stage.cloud.create(Kind.NETWORK, [{"name": "dc-storage", "mtu": 9000}], marks=[None])
     stage.cloud.create(Kind.SUBNET, [{"network_id": theirs.id, "cidr": "10.20.0.0/24", "ip_version": 4}], marks=[None])
-    change(stage, {"name": "storage", "network": {"filter": {"name": "dc-storage"}}})
+    stage.change(networks=[{"name": "storage", "network": {"filter": {"name": "dc-storage"}}}])
     stage.settle()
     stage.add("worker-0", PortOpts(), PortOpts(cluster_network="storage"))
     stage.settle()
     used = len(ports_on(stage, theirs.id))
-    status = cluster_of(stage).status
+    status = stage.cluster.status
     assert status is not None
     (shown,) = status.networks or ()
     assert [it.cidr for it in shown.subnets or ()] == ["10.20.0.0/24"]
-    change(stage)
+    stage.change(networks=[])
     stage.settle()
 
     assert used == 1
@@ -225,7 +213,7 @@ def test_provider_attributes_and_policies_go_into_the_creation() -> None:
     stage = Stage()
     provider = {"networkType": "vlan", "physicalNetwork": "physnet1", "segmentationID": 101}
     managed = {"subnets": [V4], "provider": provider, "enablePortSecurity": False, "qosPolicy": {"id": "gold"}}
-    change(stage, {"name": "traffic", "managed": managed})
+    stage.change(networks=[{"name": "traffic", "managed": managed}])
     stage.settle()
 
     network = the_network(stage)

@@ -46,25 +46,13 @@ def add(stage: Stage, *names: str, network: str = "own") -> None:
 
 def machines_on(stage: Stage) -> dict[str, str]:
     """The name of the network besides the cluster's that each server has a port on."""
-    cluster = cluster_of(stage).status
+    cluster = stage.cluster.status
     assert cluster is not None
     assert cluster.network is not None
     ports = [it for it in stage.cloud.all(Kind.PORT) if isinstance(it, Port) and it.device_owner.startswith("compute:")]
     networks = {it.id: it.name or "" for it in stage.cloud.all(Kind.NETWORK)}
     servers = {it.id: it.name or "" for it in stage.cloud.all(Kind.SERVER)}
     return {servers[it.device_id]: networks[it.network_id] for it in ports if it.network_id != cluster.network.id}
-
-
-def cluster_of(stage: Stage) -> OpenStackCluster:
-    found = stage.kube.get(OpenStackCluster, NAMESPACE, NAME)
-    assert found is not None
-    return found
-
-
-def change(stage: Stage, *networks: dict[str, Any]) -> None:
-    document = cluster_of(stage).to_dict()
-    document["spec"]["networks"] = list(networks)
-    stage.kube.patch(cluster_of(stage), OpenStackCluster.from_dict(document))
 
 
 def told(stage: Stage, name: str) -> tuple[str, str, str]:
@@ -96,7 +84,7 @@ def end(stage: Stage) -> None:
 def test_each_machine_gets_a_network_of_its_own_and_the_cluster_leaves_nothing() -> None:
     stage = Stage(settled=False)
     before = stage.cloud.snapshot()
-    change(stage, OWN)
+    stage.change(networks=[OWN])
     stage.settle()
     add(stage, "worker-0", "worker-1", "worker-2")
     stage.settle()
@@ -151,7 +139,7 @@ def test_a_set_that_nothing_matches_is_told_on_the_cluster_and_the_machine() -> 
     add(stage, "worker-0", network="vlan")
     stage.settle()
 
-    status, reason, message = stage.told(cluster_of(stage), "NamedNetworksReady")
+    status, reason, message = stage.told(stage.cluster, "NamedNetworksReady")
     assert (status, reason) == ("False", "NotFound")
     assert message == 'spec.networks[0].perMachine.claim: no network matches tags "node-vlan"'
     assert told(stage, "worker-0")[1:] == (
@@ -173,7 +161,9 @@ def test_a_pool_with_nothing_left_is_told_before_anything_is_made_and_a_wider_on
     )
     assert own_networks(stage) == ["worker-0-own", "worker-1-own"]
 
-    change(stage, {"name": "own", "perMachine": {"subnets": [{**V4, "from": ["10.64.0.0/27", "10.65.0.0/28"]}]}})
+    stage.change(
+        networks=[{"name": "own", "perMachine": {"subnets": [{**V4, "from": ["10.64.0.0/27", "10.65.0.0/28"]}]}}]
+    )
     stage.settle()
 
     assert set(carved(stage)) == {"10.64.0.0/28", "10.64.0.16/28", "10.65.0.0/28"}
@@ -186,7 +176,7 @@ def test_a_machine_waits_for_a_network_that_the_cluster_does_not_name_yet() -> N
     stage.settle()
     before = told(stage, "worker-0")
 
-    change(stage, OWN)
+    stage.change(networks=[OWN])
     stage.settle()
 
     assert before[1] == "WaitingForNetwork"
@@ -241,7 +231,7 @@ def test_what_neutron_did_although_it_told_an_error_is_not_done_twice(kind: Kind
     stage.cloud.create(Kind.NETWORK, [{"name": "vlan-0"}], marks=[None])
     stage.cloud.world.change(Kind.NETWORK, stage.cloud.all(Kind.NETWORK)[-1].id, {"tags": ["node-vlan"]})
     stage.cloud.fail_next(kind, "create", RetryNow("500", status=500), after=True)
-    change(stage, OWN, VLANS)
+    stage.change(networks=[OWN, VLANS])
     stage.add("worker-0", PortOpts(), PortOpts(cluster_network="own"), PortOpts(cluster_network="vlan"))
     stage.settle()
 
@@ -273,7 +263,7 @@ def move(stage: Stage) -> None:
     """What clusterctl move does: no object has a status, and another process looks."""
     for server in stage.kube.list(OpenStackServer):
         stage.lose_status(server.metadata.name)
-    before = cluster_of(stage)
+    before = stage.cluster
     after = copy_of(before)
     after.status = None
     stage.kube.patch_status(before, after)
@@ -349,9 +339,9 @@ def test_what_is_taken_out_of_the_spec_goes_with_the_last_machine_that_has_it() 
     stage = a_stage(OWN)
     add(stage, "worker-0")
     stage.settle()
-    change(stage)
+    stage.change(networks=[])
     stage.settle()
-    waiting = stage.told(cluster_of(stage), "NamedNetworksReady")
+    waiting = stage.told(stage.cluster, "NamedNetworksReady")
     assert (waiting[1], "worker-0-own-v4 (10.64.0.0/28)" in waiting[2]) == ("WaitingForSubnets", True)
 
     stage.delete("worker-0")
