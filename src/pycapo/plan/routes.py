@@ -20,12 +20,16 @@ from pycapo.model.records import Port, Server, Subnet
 from pycapo.model.seen import Seen
 from pycapo.model.steps import Sealed, Wait
 from pycapo.plan.entries import Entry, entry_at, port_path
+from pycapo.plan.ignition import SUPPORTED
 from pycapo.plan.references import INSTANCE_READY
-from pycapo.plan.user_data import USER_DATA_LIMIT, extended, format_of
+from pycapo.plan.user_data import USER_DATA_LIMIT, extended, format_of, named_format
 
 POLICY_ROUTING = "PolicyRoutingReady"
 METADATA_KEY = "pycapo-policy-routing"
 """Metadata of a Nova server that say whether the routes were delivered; so it is known whatever becomes of status."""
+
+FORMAT_KEY = "pycapo-user-data"
+"""Metadata that say what is known of the format of user data that nothing could be added to."""
 
 DEFAULT_ROUTE = "DefaultRouteReady"
 DEFAULT_ROUTE_KEY = "pycapo-default-route"
@@ -49,7 +53,6 @@ _WHY = {
     Choice.SINGLE: "the server has one NIC",
     Choice.OFF: f"{_FIELD} switches it off",
     Choice.NO_DATA: "there are no user data that it could be delivered with",
-    Choice.UNKNOWN: "the user data are neither cloud-init's nor Ignition's of version 2 or 3, so nothing was added to them",
     Choice.ELSEWHERE: "the server was made without it, by another controller or an older version; a new machine has it",
 }
 
@@ -94,6 +97,8 @@ def user_data(server: OpenStackServer, seen: Seen) -> Sealed | None:
 def metadata(server: OpenStackServer, seen: Seen) -> dict[str, str]:
     """What the Nova server is to remember."""
     chosen = choice(server, seen)
+    if chosen is Choice.UNKNOWN and (format := _named_format(seen)):
+        return {METADATA_KEY: chosen.value, FORMAT_KEY: format}
     first = {DEFAULT_ROUTE_KEY: seen.default_nic} if seen.default_nic and chosen is Choice.DELIVERED else {}
     return {METADATA_KEY: chosen.value, **first} if chosen in (Choice.DELIVERED, Choice.UNKNOWN) else {}
 
@@ -112,11 +117,12 @@ def facts(server: OpenStackServer, seen: Seen) -> Iterator[str]:
 def route_waits(server: OpenStackServer, seen: Seen) -> Iterator[Wait]:
     """What keeps a server from being made: routes that are asked for and cannot be delivered, or do not fit."""
     chosen = choice(server, seen)
+    why = _why(chosen, format=_named_format(seen) if chosen is Choice.UNKNOWN else "")
     if chosen in (Choice.NO_DATA, Choice.UNKNOWN) and _asked(server):
-        yield _wait(_FIELD, _WHY[chosen])
+        yield _wait(_FIELD, why)
     first = _first(server)
     if first and chosen is not Choice.DELIVERED:
-        yield _wait(f"{port_path(first)}.defaultRoute", f"guests learn of it with policy routing, and {_WHY[chosen]}")
+        yield _wait(f"{port_path(first)}.defaultRoute", f"guests learn of it with policy routing, and {why}")
 
 
 def size_waits(server: OpenStackServer, seen: Seen) -> Iterator[Wait]:
@@ -143,7 +149,7 @@ def told(server: OpenStackServer, seen: Seen) -> tuple[bool, str, str] | None:
     if chosen is Choice.DELIVERED and noted != chosen.value:
         chosen = Choice.ELSEWHERE
     if chosen is not Choice.DELIVERED:
-        return chosen is Choice.SINGLE, chosen.value, _WHY[chosen]
+        return chosen is Choice.SINGLE, chosen.value, _why(chosen, format=record.metadata.get(FORMAT_KEY, ""))
     nics = [_told(port) for port in _nics(server, seen)]
     return True, chosen.value, f"delivered with the user data, the NIC of the default route first: {', '.join(nics)}"
 
@@ -166,10 +172,23 @@ def _why_elsewhere(server: OpenStackServer, record: Server) -> str:
         return f"{port_path(own)} of the machine itself has the default route"
     chosen = _by_spec(server, "asked")
     if chosen is not Choice.DELIVERED:
-        return f"guests learn of it with policy routing, and {_WHY[chosen]}"
+        return f"guests learn of it with policy routing, and {_why(chosen)}"
     if DEFAULT_ROUTE_KEY in record.metadata:
         return "the guest was told to have it through another NIC; a new machine has it here"
     return "the guest runs and keeps the default route that it was made with; a new machine has it here"
+
+
+def _why(chosen: Choice, *, format: str = "") -> str:
+    """Why there are no routes; empty where there are."""
+    if chosen is not Choice.UNKNOWN:
+        return _WHY.get(chosen, "")
+    known = f"neither cloud-init's nor Ignition's of version {SUPPORTED}"
+    return f"the user data are {known}{f', but of format {format}' if format else ''}; so nothing was added to them"
+
+
+def _named_format(seen: Seen) -> str:
+    content = base64.b64decode(seen.user_data.value) if seen.user_data else b""
+    return named_format(content, named=seen.user_data_format)
 
 
 def _by_spec(server: OpenStackServer, default_nic: str = "") -> Choice:

@@ -7,27 +7,24 @@
 Rule: what is not understood is not touched.
 """
 
-import base64
 import email
-import functools
 import gzip
 import hashlib
 import io
-import json
 import zlib
-from collections.abc import Iterator
 from email.generator import BytesGenerator
 from email.message import Message
 from email.mime.multipart import MIMEMultipart
 from email.mime.text import MIMEText
-from importlib import resources
-from typing import Any, Literal
+from typing import Literal
+
+from pycapo.plan import ignition
+from pycapo.plan.guest_files import guest_file
 
 USER_DATA_LIMIT = 65_535
 """Characters of base64 that Nova takes as user data."""
 
 Format = Literal["cloud-init", "ignition"]
-Document = dict[str, Any]
 
 _GZIP = b"\x1f\x8b"
 _UNPACKED_LIMIT = 1 << 22  # bytes; a Secret holds a quarter of that
@@ -42,23 +39,27 @@ _TYPES = (
 )
 """How cloud-init knows a text by its first line, and the subtype that says the same; in a plain part it looks by itself."""
 
-_IGNITIONS = ("2.", "3.")
-
 
 def format_of(content: bytes, *, named: str = "") -> Format | None:
     """Which of the formats the data have; `named` is what the bootstrap provider calls it. None is one that we do not know."""
     if named == "ignition" or (not named and content.lstrip()[:1] == b"{"):
-        return "ignition" if _ignition(content) else None
+        return "ignition" if ignition.is_supported(content) else None
     if named not in ("", "cloud-config"):
         return None
     plain = _unpacked(content)
     return "cloud-init" if _is_multipart(plain) or _subtype(plain) else None
 
 
+def named_format(content: bytes, *, named: str = "") -> str:
+    """What is known of data whose format we do not know; empty if that is nothing."""
+    described = ignition.described(content)
+    return described or (named[:40] if named not in ("cloud-config", "ignition") else "")
+
+
 def extended(content: bytes, format: Format, *, facts: str) -> bytes:
     """The data with the guest's part of policy routing; compressed where Nova would not take them otherwise."""
     if format == "ignition":
-        return _with_files(content, facts)
+        return ignition.with_routes(content, facts=facts)
     whole = _multipart(_unpacked(content), boothook(facts))
     return whole if encoded_size(whole) <= USER_DATA_LIMIT else gzip.compress(whole, 9, mtime=0)
 
@@ -82,12 +83,6 @@ def boothook(facts: str) -> str:
     for name, part in parts.items():
         text = text.replace(f"@{name}@\n", part if part.endswith("\n") else f"{part}\n")
     return text
-
-
-@functools.cache
-def guest_file(name: str) -> str:
-    """A file of the guest's part, as it comes with this package."""
-    return (resources.files("pycapo.plan") / "guest" / name).read_text()
 
 
 def _multipart(content: bytes, hook: str) -> bytes:
@@ -137,47 +132,3 @@ def _subtype(content: bytes) -> str | None:
     except UnicodeDecodeError:
         return None
     return next((subtype for start, subtype in _TYPES if f"{first}\n".startswith(start)), None)
-
-
-def _ignition(content: bytes) -> Document | None:
-    """The document, if it is of a version that we know."""
-    try:
-        document = json.loads(content)
-        version = document["ignition"]["version"]
-    except (ValueError, TypeError, KeyError):
-        return None
-    return document if isinstance(version, str) and version.startswith(_IGNITIONS) else None
-
-
-def _with_files(content: bytes, facts: str) -> bytes:
-    document = _ignition(content) or {}
-    old = document["ignition"]["version"].startswith("2.")
-    files = document.setdefault("storage", {}).setdefault("files", [])
-    files += [_file("/opt/pycapo/nic-routes", guest_file("nic-routes.sh"), mode=0o755, old=old)]
-    files += [_file(path, text, mode=0o644, old=old) for path, text in _settings(facts)]
-    unit = {
-        "name": "pycapo-nic-routes.service",
-        "enabled": True,
-        "contents": guest_file("pycapo-nic-routes.service"),
-    }
-    document.setdefault("systemd", {}).setdefault("units", []).append(unit)
-    return json.dumps(document, separators=(",", ":")).encode()
-
-
-def _settings(facts: str) -> Iterator[tuple[str, str]]:
-    """Files by path; those of a network manager that an image does not have are of no effect."""
-    yield "/etc/pycapo/nic-routes.facts", facts
-    yield "/etc/systemd/networkd.conf.d/pycapo.conf", guest_file("networkd.conf")
-    yield "/etc/NetworkManager/conf.d/pycapo.conf", guest_file("network-manager.conf")
-
-
-def _file(path: str, text: str, *, mode: int, old: bool) -> Document:
-    """A file as Ignition takes it; version 2 names the file system, version 3 asks whether to write over what is there."""
-    packed = base64.b64encode(gzip.compress(text.encode(), 9, mtime=0)).decode()
-    placed: Document = {"filesystem": "root"} if old else {"overwrite": True}
-    return {
-        **placed,
-        "path": path,
-        "mode": mode,
-        "contents": {"source": f"data:;base64,{packed}", "compression": "gzip"},
-    }

@@ -81,6 +81,18 @@ def test_the_format_that_the_bootstrap_provider_names_is_believed(stage: Listeni
     assert stage.told(stage.machine("worker-0"), POLICY_ROUTING)[:2] == ("False", "UnknownFormat")
 
 
+def test_a_version_of_ignition_that_is_not_known_is_named_and_its_data_go_as_they_came(stage: Listening) -> None:
+    data = b'{"ignition": {"version": "4.0.0"}}'
+    stage.add("worker-0", PortOpts(), stage.second)
+    stage.kube.has_secret(NAMESPACE, "boot", {"value": data, "format": b"ignition"})
+    stage.settle()
+
+    told = stage.told(stage.machine("worker-0"), POLICY_ROUTING)
+    assert stage.sent == [data.decode()]
+    assert told[:2] == ("False", "UnknownFormat")
+    assert "but of format Ignition 4.0.0" in told[2]
+
+
 def test_what_is_told_is_found_again_when_status_was_lost(stage: Listening) -> None:
     stage.add("worker-0", PortOpts(), stage.second)
     stage.settle()

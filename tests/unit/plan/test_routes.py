@@ -15,7 +15,7 @@ from pycapo.model.kinds import Kind
 from pycapo.model.records import FixedIP, Subnet
 from pycapo.model.seen import Seen
 from pycapo.model.steps import Create, Key, Plan, Sealed
-from pycapo.plan.routes import METADATA_KEY, facts, told, user_data
+from pycapo.plan.routes import FORMAT_KEY, METADATA_KEY, facts, told, user_data
 from pycapo.plan.server import plan_server
 from pycapo.plan.user_data import USER_DATA_LIMIT
 
@@ -104,7 +104,7 @@ def test_user_data_of_an_unknown_format_go_as_they_came_and_the_server_remembers
     plan = plan_server(a_server_with_two_nics(), seen(user_data_format="talos"))
 
     assert body(plan)["user_data"] == PLAIN
-    assert body(plan)["metadata"] == {METADATA_KEY: "UnknownFormat"}
+    assert body(plan)["metadata"] == {METADATA_KEY: "UnknownFormat", FORMAT_KEY: "talos"}
 
 
 @pytest.mark.parametrize(
@@ -164,6 +164,15 @@ def test_the_condition_is_known_from_the_server_itself(
 
     assert found is not None
     assert found[:2] == expected
+
+
+def test_the_condition_names_the_format_that_nothing_could_be_added_to_and_those_that_are_known() -> None:
+    metadata = {METADATA_KEY: "UnknownFormat", FORMAT_KEY: "Ignition 4.0.0"}
+
+    found = told(a_server_with_two_nics(), seen(*PORTS, the_nova_server(metadata=metadata)))
+
+    assert found is not None
+    assert "Ignition's of version 2.1 to 2.4 or 3.x, but of format Ignition 4.0.0;" in found[2]
 
 
 def test_the_condition_names_the_nics() -> None:
