@@ -102,11 +102,10 @@ def _taken(world: World, subnet: Subnet) -> set[str]:
 def _free(world: World, subnet: Subnet) -> str:
     taken = _taken(world, subnet) | {subnet.gateway_ip}
     for pool in subnet.allocation_pools:
-        address, end = ipaddress.ip_address(pool.start), ipaddress.ip_address(pool.end)
-        while address <= end:
-            if str(address) not in taken:
-                return str(address)
-            address += 1
+        first, last = ipaddress.ip_address(pool.start), ipaddress.ip_address(pool.end)
+        addresses = (str(type(first)(number)) for number in range(int(first), int(last) + 1))
+        if address := next((it for it in addresses if it not in taken), None):
+            return address
     raise InUse(f"No more IP addresses available on network {subnet.network_id}.", status=409)
 
 

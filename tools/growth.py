@@ -1,19 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """How pycapo grows with its machines: processor time, memory, requests and start-up at 10, 100, 1,000 and 5,000 of them.
 
-    python tools/growth.py [SIZE...] [--profile]
+    python tools/growth.py [SIZE...] [--with addresses|floating|attachment|networks]... [--profile]
 
     this process: an API server in memory, over HTTP           one process for each phase: pycapo as it is
       a cluster and SIZE Machines, as Cluster API makes them -> make:   until all are Ready
                                                              -> settle: a new process finds them; all are looked at again
                                                              -> remove: until all are gone
 
-Rule: what is counted is the controller's; the cloud is in its memory in place of the wire, and the picture is the real one.
+Rule: what is counted is the controller's; the cloud is in its memory in place of the wire, its own processor time is taken off,
+and the picture is the real one.
 """
 
 import argparse
 import contextlib
 import cProfile
+import itertools
 import json
 import os
 import pickle
@@ -23,7 +25,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -36,16 +38,21 @@ import msgspec  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 
+import memory_neutron as neutron  # noqa: E402
+from attachments import an_attachment, nic  # noqa: E402
 from builders import CLOUDS_YAML, NAME, NAMESPACE, a_capi_cluster, a_cluster  # noqa: E402
 from ground import Clouds  # noqa: E402
 from machines import a_capi_machine, a_machine  # noqa: E402
 from memory_cloud import MemoryCloud, a_memory_cloud  # noqa: E402
-from memory_kube import MemoryServer  # noqa: E402
-from pycapo.api.capi import Machine  # noqa: E402
+from memory_kube import Document, MemoryServer  # noqa: E402
+from pycapo.api.capi import IPAddress, IPAddressClaim, Machine  # noqa: E402
 from pycapo.api.cluster import OpenStackCluster  # noqa: E402
 from pycapo.api.machine import OpenStackMachine  # noqa: E402
-from pycapo.api.v1alpha1 import OpenStackServer  # noqa: E402
+from pycapo.api.meta import API_GROUP, TypedLocalObjectReference  # noqa: E402
+from pycapo.api.ports import FixedIP, PortOpts  # noqa: E402
+from pycapo.api.v1alpha1 import OpenStackFloatingIPPool, OpenStackServer  # noqa: E402
 from pycapo.cli.run import Workers, controllers  # noqa: E402
+from pycapo.cloud.inventory import Inventory  # noqa: E402
 from pycapo.kube import conditions, logs  # noqa: E402
 from pycapo.kube.client import Client  # noqa: E402
 from pycapo.kube.errors import KubeError  # noqa: E402
@@ -62,6 +69,14 @@ from pycapo.model.structs import learn_structs  # noqa: E402
 PATIENCE = 540.0  # seconds for a phase
 RESYNC = 600.0  # seconds that pass for the cloud before everything is looked at again
 _MEBIBYTE = 1 << 20
+EXTRAS = "addresses", "floating", "attachment", "networks"
+POOL = TypedLocalObjectReference(api_group="ipam.cluster.x-k8s.io", kind="InClusterIPPool", name="nodes")
+FLOATING = TypedLocalObjectReference(api_group=API_GROUP, kind=OpenStackFloatingIPPool.kind, name="public")
+FLOATING_POOL: dict[str, Any] = {
+    "metadata": {"namespace": NAMESPACE, "name": "public"},
+    "spec": {"identityRef": {"name": "cloud-config", "cloudName": "dev"}, "reclaimPolicy": "Delete"},
+}
+OWN = [{"name": "own", "perMachine": {"subnets": [{"name": "v4", "from": ["10.64.0.0/12"], "prefixLength": 28}]}}]
 
 
 class APIServer(MemoryServer):
@@ -70,18 +85,42 @@ class APIServer(MemoryServer):
     def _collect(self, uid: str) -> None:
         pass
 
-    def fill(self, size: int) -> None:
-        """Make a cluster and its machines, as Cluster API and the bootstrap provider leave them."""
+    def _store(self, type_: str, plural: str, document: Document) -> Document:
+        """Be the IPAM provider too: a claim on a pool of addresses has one at once."""
+        stored = super()._store(type_, plural, document)
+        if plural != IPAddressClaim.plural or stored["spec"]["poolRef"]["kind"] != POOL.kind or "status" in stored:
+            return stored
+        name, number = stored["metadata"]["name"], next(self._addresses)
+        spec = {"claimRef": {"name": name}, "poolRef": stored["spec"]["poolRef"]}
+        spec |= {"address": f"10.0.{200 + number // 250}.{number % 250 + 1}", "prefix": 16}
+        address = {"apiVersion": IPAddress.api_version, "kind": IPAddress.kind, "spec": spec}
+        self.put(IPAddress.plural, address | {"metadata": {"name": name, "namespace": NAMESPACE}})
+        return super()._store("MODIFIED", plural, stored | {"status": {"addressRef": {"name": name}}})
+
+    def fill(self, size: int, extras: Collection[str]) -> None:
+        """Make a cluster and its machines, as Cluster API and the bootstrap provider leave them; each fifth has the extras."""
+        self._addresses = itertools.count()
         for name, data in (("cloud-config", {"clouds.yaml": CLOUDS_YAML}), ("boot", {"value": b"#cloud-config\n"})):
             body = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": NAMESPACE}}
             self.put("secrets", body | {"data": {key: msgspec.to_builtins(value) for key, value in data.items()}})
-        for obj in (a_capi_cluster(), a_cluster(managedSubnets=[{"cidr": "10.0.0.0/16"}])):
+        ports = [PortOpts(fixed_ips=[FixedIP(address_from=POOL)] if "addresses" in extras else None)]
+        ports += [PortOpts(cluster_network="own")] if "networks" in extras else []
+        special: dict[str, Any] = {"floating_ip_pool_ref": FLOATING if "floating" in extras else None}
+        for obj in (
+            a_capi_cluster(),
+            a_cluster(managedSubnets=[{"cidr": "10.0.0.0/16"}], networks=OWN if "networks" in extras else None),
+            *([an_attachment(nic("public"), labels={"fifth": "yes"})] if "attachment" in extras else []),
+            *([OpenStackFloatingIPPool.from_dict(FLOATING_POOL)] if "floating" in extras else []),
+        ):
             self.put(obj.plural, document(obj))
         for number in range(size):
             known: dict[str, Any] = {"name": f"m-{number}", "namespace": NAMESPACE, "cluster": NAME}
             self.put(Machine.plural, document(a_capi_machine(**known)))
-            ours = a_machine(**known)
+            ours = a_machine(
+                *(ports if extras and number % 5 == 0 else ()), **known, **(special if number % 5 == 0 else {})
+            )
             ours.metadata.annotations = None
+            ours.metadata.labels = {**(ours.metadata.labels or {}), **({"fifth": "yes"} if number % 5 == 0 else {})}
             self.put(OpenStackMachine.plural, document(ours))
 
 
@@ -134,38 +173,58 @@ def served(api: APIServer) -> Iterator[str]:
         server.shutdown()
 
 
+class TimedInventory(Inventory):
+    """The real picture, which knows for how long it was written into."""
+
+    writing_took = 0.0
+
+    def _write(self, *args: Any) -> None:
+        begun = time.thread_time()
+        super()._write(*args)
+        self.writing_took += time.thread_time() - begun
+
+
 class PagedCloud(MemoryCloud):
-    """The memory cloud for many threads at once, which counts a list by its pages."""
+    """The memory cloud for many threads at once, which counts a list by its pages and knows for how long it worked itself."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._one = threading.RLock()
+        self.took = 0.0
         super().__init__(clock=clock)
+        self._inventory: TimedInventory = TimedInventory(self._list, clock=clock)
 
     def create(self, kind: Kind, *args: Any, **kwargs: Any) -> tuple[Record, ...]:
         """One at a time."""
-        with self._one:
+        with self._alone():
             return super().create(kind, *args, **kwargs)
 
     def update(self, kind: Kind, *args: Any, **kwargs: Any) -> Record:
         """One at a time."""
-        with self._one:
+        with self._alone():
             return super().update(kind, *args, **kwargs)
 
     def delete(self, kind: Kind, *args: Any, **kwargs: Any) -> None:
         """One at a time."""
-        with self._one:
+        with self._alone():
             super().delete(kind, *args, **kwargs)
 
     def find(self, kind: Kind, query: Mapping[str, str]) -> tuple[Record, ...]:
         """One at a time."""
-        with self._one:
+        with self._alone():
             return super().find(kind, query)
 
     def _list(self, kind: Kind) -> Iterator[Record]:
-        with self._one:
+        with self._alone():
             found = list(super()._list(kind))
             self.calls["look", kind] += max(len(found) - 1, 0) // PAGE
             return iter(found)
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        with self._one:
+            begun = time.thread_time() - self._inventory.writing_took
+            yield
+            self.took += time.thread_time() - self._inventory.writing_took - begun
 
 
 class Figures(msgspec.Struct):
@@ -188,6 +247,9 @@ class Phase:
         self._passed = 0.0
         self.cloud = PagedCloud(self._now)
         self.cloud.world = a_memory_cloud().world
+        self.cloud.world.drop(Kind.SUBNET, "public-subnet")
+        wide = {"id": "public-subnet", "name": "public", "network_id": "public-id", "cidr": "198.18.0.0/15"}
+        neutron.create_subnet(self.cloud.world, wide, "admin")
         if world.exists():
             self.cloud.world.records, self.cloud.world.counts = pickle.loads(world.read_bytes())
         self.session = Session()
@@ -203,14 +265,14 @@ class Phase:
 
     def measure(self, work: str, begin: Callable[[], object], done: Callable[[], bool]) -> None:
         """Begin some work and note what it took until it was done and nobody wants to look again soon."""
-        before, clock, processor = self._counts(), time.monotonic(), time.process_time()
+        before, clock, processor = self._counts(), time.monotonic(), self._processor()
         begin()
         while not (done() and self._quiet()):
             if time.monotonic() - clock > PATIENCE:
                 raise TimeoutError(f"{work}: not after {PATIENCE} s")
             time.sleep(0.05)
         turns, openstack, kubernetes = (now - then for now, then in zip(self._counts(), before, strict=True))
-        took = Figures(work, time.monotonic() - clock, time.process_time() - processor, turns, openstack, kubernetes)
+        took = Figures(work, time.monotonic() - clock, self._processor() - processor, turns, openstack, kubernetes)
         took.peak = usage(os.getpid()).peak
         self.figures.append(took)
 
@@ -251,6 +313,9 @@ class Phase:
         """Whether no machine is left."""
         return not self.kube.list(OpenStackMachine) and not self.kube.list(OpenStackServer)
 
+    def _processor(self) -> float:
+        return time.process_time() - self.cloud.took
+
     def _quiet(self) -> bool:
         queues = [controller.queue for controller in self.controllers]
         soon = time.monotonic() + 60
@@ -283,7 +348,7 @@ def phase(name: str, size: int, world: Path) -> list[Figures]:
         case "settle":
             played.measure("start", played.start, played.looked)
             before = played._counts()[0]
-            objects = 2 * size + 1
+            objects = sum(len(played.kube.list(controller.life.kind)) for controller in played.controllers)
             played.measure("resync", played.later, lambda: played._counts()[0] - before >= objects)
         case "remove":
             played.start()
@@ -294,10 +359,10 @@ def phase(name: str, size: int, world: Path) -> list[Figures]:
     return played.figures
 
 
-def run(size: int, *, profiled: bool) -> Iterator[Figures]:
+def run(size: int, extras: Collection[str], *, profiled: bool) -> Iterator[Figures]:
     """All phases at one size, each in a process of its own; a profile is of one process and of all its threads."""
     with tempfile.TemporaryDirectory() as folder, served(api := APIServer()) as url:
-        api.fill(size)
+        api.fill(size, extras)
         config = Path(folder) / "kubeconfig"
         config.write_text(_kubeconfig(url))
         for name in ("make", "settle", "remove"):
@@ -338,6 +403,7 @@ def main() -> None:
     """Print the table of the sizes that are asked for."""
     asked = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     asked.add_argument("sizes", nargs="*", type=int, default=[10, 100, 1000, 5000])
+    asked.add_argument("--with", dest="extras", action="append", choices=EXTRAS, help="what each fifth machine has")
     asked.add_argument("--profile", action="store_true", help="also print where the time of all threads went")
     asked.add_argument("--phase", help=argparse.SUPPRESS)
     asked.add_argument("--world", type=Path, help=argparse.SUPPRESS)
@@ -345,7 +411,7 @@ def main() -> None:
     if not given.phase:
         rows: dict[int, list[Figures]] = {}
         for size in given.sizes:
-            for figures in run(size, profiled=given.profile):
+            for figures in run(size, given.extras or (), profiled=given.profile):
                 rows.setdefault(size, []).append(figures)
                 print(figures, file=sys.stderr, flush=True)
         Console(width=120).print(table(rows))
