@@ -22,7 +22,7 @@ from pycapo.api.v1alpha1 import (
 )
 from pycapo.cloud.errors import CloudError
 from pycapo.controllers.claimed_addresses import ClaimedAddresses
-from pycapo.controllers.family import server_of_machine
+from pycapo.controllers.family import server_of_machine, servers_of
 from pycapo.controllers.identity import Clouds, open_cloud
 from pycapo.controllers.telling import give_up_for_now, tell_error
 from pycapo.controllers.wishes import id_of, selected_machines
@@ -111,7 +111,8 @@ class AttachmentLife(Life[OpenStackNetworkAttachment]):
         return self._kube.get(Cluster, obj.metadata.namespace or "", obj.spec.cluster_name)
 
     def _servers(self, obj: OpenStackNetworkAttachment) -> Iterator[OpenStackServer]:
-        yield from _servers_of(self._kube, obj)
+        """The servers that an attachment may concern: all of its cluster."""
+        return servers_of(self._kube, obj.metadata.namespace or "", obj.spec.cluster_name)
 
     def _has_nics(self, server: OpenStackServer, id: str) -> bool:
         """Whether a port or a floating IP of the attachment exists for a server; costs nothing but the shared picture."""
@@ -151,21 +152,10 @@ def watches(kube: Kube) -> tuple[Watch, ...]:
     )
 
 
-def servers_of(kube: Kube, attachment: OpenStackNetworkAttachment) -> list[ObjectKey]:
-    """The servers that an attachment may concern: all of its cluster."""
-    return [ObjectKey(it.metadata.namespace or "", it.metadata.name) for it in _servers_of(kube, attachment)]
-
-
 def labels_changed(old: OpenStackMachine, new: OpenStackMachine) -> bool:
     """Whether a machine got other labels, or is to go."""
     a, b = old.metadata, new.metadata
     return (a.labels, a.deletion_timestamp) != (b.labels, b.deletion_timestamp)
-
-
-def _servers_of(kube: Kube, attachment: OpenStackNetworkAttachment) -> Iterator[OpenStackServer]:
-    for server in kube.list(OpenStackServer, namespace=attachment.metadata.namespace or ""):
-        if (server.metadata.labels or {}).get(CLUSTER_NAME_LABEL) == attachment.spec.cluster_name:
-            yield server
 
 
 def _paused_or_not(old: Cluster, new: Cluster) -> bool:

@@ -18,7 +18,7 @@ from pycapo.controllers.telling import tell_plan, tell_trouble
 from pycapo.kube import conditions
 from pycapo.kube.controller import Watch, wish_changed
 from pycapo.kube.kube import Kube
-from pycapo.kube.meta import ObjectKey
+from pycapo.kube.meta import ObjectKey, owners_of
 from pycapo.model.steps import Plan, Wait
 from pycapo.plan.capabilities import Need, cluster_needs, inside, lacking, machine_needs
 from pycapo.plan.machine import identity_of
@@ -80,7 +80,7 @@ def _template_of(machine: OpenStackMachine) -> str:
 
 def _clusters(obj: Asking) -> set[str]:
     """The names of the Clusters that a template or machine belongs to."""
-    owners = {owner.name for owner in obj.metadata.owner_references or () if owner.kind == Cluster.kind}
+    owners = {owner.name for owner in owners_of(obj, Cluster)}
     return owners | {(obj.metadata.labels or {}).get(CLUSTER_NAME_LABEL, "")} - {""}
 
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The claims of a server for addresses of Cluster API IPAM pools, one for each address that a port takes from a pool.
+"""The claims of a server for addresses of Cluster API IPAM pools: one for each address that a port takes from a pool, and
+one for the floating IP that the server itself asks for.
 
     port missing -> claim made -> IPAM provider gives an IPAddress -> port made with it      server gone -> claim let go
 
@@ -14,7 +15,7 @@ from pycapo.api.v1alpha1 import OpenStackServer
 from pycapo.controllers.pool_words import why
 from pycapo.kube.errors import AlreadyExists, NotFound
 from pycapo.kube.kube import Kube
-from pycapo.kube.meta import copy_of, deleting
+from pycapo.kube.meta import copy_of, deleting, is_owned
 from pycapo.model.seen import Claimed
 from pycapo.model.steps import Wait
 from pycapo.plan.claims import CLAIM_FINALIZER, claim_of
@@ -26,7 +27,7 @@ LOOK_AGAIN = 30.0
 
 
 class ClaimedAddresses:
-    """The addresses that the ports of servers claim."""
+    """The addresses that servers and their ports claim."""
 
     def __init__(self, kube: Kube) -> None:
         self._kube = kube
@@ -37,8 +38,7 @@ class ClaimedAddresses:
 
     def names(self, obj: OpenStackServer) -> tuple[str, ...]:
         """The names of all claims that were made for a server."""
-        claims = self._kube.list(IPAddressClaim, namespace=obj.metadata.namespace or "")
-        return tuple(it.metadata.name for it in claims if _is_for(it, obj))
+        return tuple(sorted(it.metadata.name for it in self._kube.owned(IPAddressClaim, obj)))
 
     def release(self, obj: OpenStackServer, names: Iterable[str]) -> Wait | None:
         """Let the claims go and delete them; returns what is waited for, None when all are gone."""
@@ -53,15 +53,15 @@ class ClaimedAddresses:
         if isinstance(claim, Wait):
             return claim
         told = f"IPAddressClaim {wanted.name} on {wanted.pool.kind} {wanted.pool.name}"
-        if claim.spec.pool_ref != wanted.pool or not _is_for(claim, obj):
+        if claim.spec.pool_ref != wanted.pool or not is_owned(claim, obj):
             message = f"{told}: a claim of that name exists that was not made for this server"
-            return _wait(wanted, "NameTaken", message=message, after=60.0)
+            return _wait("NameTaken", wanted, message=message, after=60.0)
         reference = claim.status.address_ref if claim.status else None
         found = self._read(obj, reference.name) if reference and reference.name else None
         if found is None or deleting(claim):
             words = why(self._kube, claim)
             after = None if words else LOOK_AGAIN
-            return _wait(wanted, "WaitingForIPAMProvider", message=f"{told} has no address yet{words}", after=after)
+            return _wait("WaitingForIPAMProvider", wanted, message=f"{told} has no address yet{words}", after=after)
         return found.spec.address
 
     def _claim(self, obj: OpenStackServer, wanted: PortClaim) -> IPAddressClaim | Wait:
@@ -74,12 +74,12 @@ class ClaimedAddresses:
         except AlreadyExists:
             found = self._kube.read(IPAddressClaim, namespace, wanted.name)
             message = f"IPAddressClaim {wanted.name} comes and goes"
-            return found or _wait(wanted, "WaitingForIPAMProvider", message=message, after=5.0)
+            return found or _wait("WaitingForIPAMProvider", wanted, message=message, after=5.0)
         except NotFound as error:
             message = (
                 f"IPAddressClaim ({IPAddressClaim.api_version}) is not served: install Cluster API ({error.message})"
             )
-            return _wait(wanted, "IPAMNotServed", message=message, after=60.0)
+            return _wait("IPAMNotServed", wanted, message=message, after=60.0)
         told = f"made IPAddressClaim {wanted.name} on {wanted.pool.kind} {wanted.pool.name}"
         self._kube.event(obj, "Normal", "CreatedIPAddressClaim", told)
         return made
@@ -92,7 +92,7 @@ class ClaimedAddresses:
         """What is left of a claim; one that was not made for this server is none of ours."""
         namespace = obj.metadata.namespace or ""
         claim = self._kube.get(IPAddressClaim, namespace, name)
-        if claim is None or not _is_for(claim, obj):
+        if claim is None or not is_owned(claim, obj):
             return None
         if not deleting(claim):
             self._kube.delete(IPAddressClaim, namespace, name, uid=claim.metadata.uid or "")
@@ -104,11 +104,6 @@ class ClaimedAddresses:
         return self._kube.get(IPAddressClaim, namespace, name)
 
 
-def _is_for(claim: IPAddressClaim, obj: OpenStackServer) -> bool:
-    owners = claim.metadata.owner_references or ()
-    return any(owner.kind == obj.kind and owner.name == obj.metadata.name for owner in owners)
-
-
-def _wait(wanted: PortClaim, reason: str, *, message: str, after: float | None = None) -> Wait:
+def _wait(reason: str, wanted: PortClaim, *, message: str, after: float | None = None) -> Wait:
     """Claims are watched, so that most waits need no look of their own."""
-    return Wait(condition=INSTANCE_READY, reason=reason, path=wanted.path, message=message, after=after)
+    return Wait(condition=wanted.condition, reason=reason, path=wanted.path, message=message, after=after)

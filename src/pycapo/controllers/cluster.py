@@ -10,7 +10,7 @@ Rule: one turn looks once, decides once, acts, and tells what was seen before it
 from collections.abc import Sequence
 from typing import ClassVar
 
-from pycapo.api.capi import CLUSTER_GROUP, CLUSTER_NAME_LABEL, MANAGED_BY_ANNOTATION, Cluster, Machine
+from pycapo.api.capi import CLUSTER_NAME_LABEL, MANAGED_BY_ANNOTATION, Cluster, Machine
 from pycapo.api.cluster import ClusterInitialization, OpenStackCluster, OpenStackClusterStatus
 from pycapo.api.machine import OpenStackMachine
 from pycapo.api.recorded import recorded_ids
@@ -21,6 +21,7 @@ from pycapo.cloud.cluster import observe_cluster
 from pycapo.cloud.errors import CloudError
 from pycapo.controllers import capabilities
 from pycapo.controllers.capabilities import tell_capabilities
+from pycapo.controllers.family import owner_name
 from pycapo.controllers.identity import Clouds, open_cloud
 from pycapo.controllers.telling import (
     give_up_for_now,
@@ -35,7 +36,7 @@ from pycapo.kube import conditions
 from pycapo.kube.controller import Watch, wish_changed
 from pycapo.kube.kube import Kube
 from pycapo.kube.life import Again, Gone, Life, Verdict
-from pycapo.kube.meta import ObjectKey, deleting
+from pycapo.kube.meta import ObjectKey, deleting, owners_of
 from pycapo.model import names
 from pycapo.model.marks import OWNER_ANNOTATION, new_owner
 from pycapo.model.seen import Seen
@@ -63,7 +64,7 @@ class ClusterLife(Life[OpenStackCluster]):
         """Leaves alone what somebody else manages, and what no Cluster owns yet."""
         if MANAGED_BY_ANNOTATION in {**(obj.metadata.annotations or {}), **(obj.metadata.labels or {})}:
             return "it is externally managed"
-        return None if owner_name(obj) else "no Cluster owns it yet"
+        return None if owner_name(obj, Cluster) else "no Cluster owns it yet"
 
     def paused(self, obj: OpenStackCluster) -> bool:
         """Whether the Cluster is paused."""
@@ -77,7 +78,7 @@ class ClusterLife(Life[OpenStackCluster]):
     def live(self, obj: OpenStackCluster) -> Verdict:
         """One pass: look, decide, tell, act."""
         if self._owner(obj) is None:
-            return Again(5.0, f"Cluster {owner_name(obj)} was not found")
+            return Again(5.0, f"Cluster {owner_name(obj, Cluster)} was not found")
         asked = _asked(obj)
         try:
             cloud = self._cloud(obj)
@@ -150,21 +151,23 @@ class ClusterLife(Life[OpenStackCluster]):
         return parts
 
     def _bastion(self, obj: OpenStackCluster) -> OpenStackServer | None:
-        return self._kube.get(OpenStackServer, obj.metadata.namespace or "", names.bastion(owner_name(obj) or ""))
+        return self._kube.get(
+            OpenStackServer, obj.metadata.namespace or "", names.bastion(owner_name(obj, Cluster) or "")
+        )
 
     def _delete(self, server: OpenStackServer) -> None:
         meta = server.metadata
         self._kube.delete(OpenStackServer, meta.namespace or "", meta.name, uid=meta.uid or "")
 
     def _owner(self, obj: OpenStackCluster) -> Cluster | None:
-        return self._kube.get(Cluster, obj.metadata.namespace or "", owner_name(obj) or "")
+        return self._kube.get(Cluster, obj.metadata.namespace or "", owner_name(obj, Cluster) or "")
 
     def _cloud(self, obj: OpenStackCluster) -> Cloud:
         return open_cloud(self._kube, self._clouds, obj.metadata.namespace or "", obj.spec.identity_ref)
 
     def _remaining(self, obj: OpenStackCluster) -> Sequence[str]:
         """The names of the machines that still belong to the cluster, and its bastion, which is asked to go."""
-        namespace, name = obj.metadata.namespace or "", owner_name(obj)
+        namespace, name = obj.metadata.namespace or "", owner_name(obj, Cluster)
         machines = self._kube.list(Machine, namespace=namespace)
         left = {item.metadata.name for item in machines if item.spec and item.spec.cluster_name == name}
         ours = self._kube.list(OpenStackMachine, namespace=namespace)
@@ -195,9 +198,7 @@ def watches(kube: Kube) -> tuple[Watch, ...]:
         return of_cluster(owner) if owner is not None and deleting(owner) else []
 
     def of_server(obj: OpenStackServer) -> list[ObjectKey]:
-        owners = obj.metadata.owner_references or ()
-        kind = OpenStackCluster.kind
-        return [ObjectKey(obj.metadata.namespace or "", owner.name) for owner in owners if owner.kind == kind]
+        return owners_of(obj, OpenStackCluster)
 
     return (
         Watch(Cluster, of_cluster, changed=wish_changed),
@@ -207,17 +208,9 @@ def watches(kube: Kube) -> tuple[Watch, ...]:
     )
 
 
-def owner_name(obj: OpenStackCluster) -> str | None:
-    """The name of the Cluster that owns an OpenStackCluster."""
-    for owner in obj.metadata.owner_references or ():
-        if owner.kind == Cluster.kind and owner.api_version.partition("/")[0] == CLUSTER_GROUP:
-            return owner.name
-    return None
-
-
 def _asked(obj: OpenStackCluster) -> Asked:
     owner = (obj.metadata.annotations or {})[OWNER_ANNOTATION]
-    return asked_of(obj, name=owner_name(obj) or "", owner=owner)
+    return asked_of(obj, name=owner_name(obj, Cluster) or "", owner=owner)
 
 
 def _tell(obj: OpenStackCluster, asked: Asked, seen: Seen, parts: Parts) -> None:

@@ -6,27 +6,24 @@ Rule: reads the caches and nothing else.
 
 from collections.abc import Iterator
 
-from pycapo.api.capi import CLUSTER_GROUP, CLUSTER_NAME_LABEL, CONTROL_PLANE_LABEL, Cluster, Machine
+from pycapo.api.capi import CLUSTER_NAME_LABEL, CONTROL_PLANE_LABEL, Cluster, Machine
 from pycapo.api.cluster import OpenStackCluster
 from pycapo.api.machine import OpenStackMachine
 from pycapo.api.networks import NamedNetworkStatus
 from pycapo.api.v1alpha1 import OpenStackServer
 from pycapo.kube.kube import Kube
-from pycapo.kube.meta import deleting
+from pycapo.kube.meta import Kind, deleting, owners_of
 from pycapo.model.marks import OWNER_ANNOTATION
 
 
-def owner_name(obj: OpenStackMachine) -> str | None:
-    """The name of the Machine that owns an OpenStackMachine."""
-    for owner in obj.metadata.owner_references or ():
-        if owner.kind == Machine.kind and owner.api_version.partition("/")[0] == CLUSTER_GROUP:
-            return owner.name
-    return None
+def owner_name(obj: Kind, kind: type[Kind]) -> str | None:
+    """The name of an object's owner of a kind: of the Machine that owns an OpenStackMachine."""
+    return next((key.name for key in owners_of(obj, kind)), None)
 
 
 def capi_machine(kube: Kube, obj: OpenStackMachine) -> Machine | None:
     """The Machine that owns an OpenStackMachine."""
-    name = owner_name(obj)
+    name = owner_name(obj, Machine)
     return kube.get(Machine, obj.metadata.namespace or "", name) if name else None
 
 
@@ -52,16 +49,8 @@ def server_of_machine(kube: Kube, obj: OpenStackMachine) -> OpenStackServer | No
 
 def owning_machine(kube: Kube, server: OpenStackServer) -> OpenStackMachine | None:
     """The OpenStackMachine that a server was made for, if it was made for one."""
-    for owner in server.metadata.owner_references or ():
-        if owner.kind == OpenStackMachine.kind:
-            return kube.get(OpenStackMachine, server.metadata.namespace or "", owner.name)
-    return None
-
-
-def made_for(server: OpenStackServer, obj: OpenStackMachine) -> bool:
-    """Whether a server was made for this machine, rather than by somebody who gave it the same name."""
-    owners = server.metadata.owner_references or ()
-    return any(owner.kind == OpenStackMachine.kind and owner.name == obj.metadata.name for owner in owners)
+    name = owner_name(server, OpenStackMachine)
+    return kube.get(OpenStackMachine, server.metadata.namespace or "", name) if name else None
 
 
 def machines_of(kube: Kube, namespace: str, cluster: str) -> Iterator[OpenStackMachine]:

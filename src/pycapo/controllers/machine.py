@@ -12,7 +12,6 @@ from typing import ClassVar
 from pycapo.api.capi import Cluster, Machine
 from pycapo.api.cluster import OpenStackCluster
 from pycapo.api.machine import OpenStackMachine, OpenStackMachineStatus
-from pycapo.api.meta import ObjectMeta
 from pycapo.api.v1alpha1 import OpenStackServer
 from pycapo.cloud.errors import CloudError
 from pycapo.controllers.capabilities import machine_lacks
@@ -23,7 +22,6 @@ from pycapo.controllers.family import (
     grounds_of,
     infrastructure,
     machines_of,
-    made_for,
     owner_name,
     server_of_machine,
 )
@@ -34,7 +32,7 @@ from pycapo.kube.controller import Watch, wish_changed
 from pycapo.kube.errors import AlreadyExists
 from pycapo.kube.kube import Kube
 from pycapo.kube.life import Again, Gone, Life, Settled, Verdict
-from pycapo.kube.meta import ObjectKey, copy_of, deleting
+from pycapo.kube.meta import ObjectKey, copy_of, deleting, is_owned, key_of, owners_of
 from pycapo.model.kinds import Kind
 from pycapo.model.marks import OWNER_ANNOTATION, new_owner
 from pycapo.model.records import Server
@@ -71,7 +69,7 @@ class MachineLife(Life[OpenStackMachine]):
 
     def skip(self, obj: OpenStackMachine) -> str | None:
         """Leaves a machine alone that no Machine owns yet, unless it is to go."""
-        return None if owner_name(obj) or deleting(obj) else "no Machine owns it yet"
+        return None if owner_name(obj, Machine) or deleting(obj) else "no Machine owns it yet"
 
     def paused(self, obj: OpenStackMachine) -> bool:
         """Whether the cluster is paused."""
@@ -101,7 +99,7 @@ class MachineLife(Life[OpenStackMachine]):
             tell_ready(obj, [INSTANCE_READY])
             return Settled()  # the Machine and the cluster are watched
         server = server or self._make(obj, cluster, machine)
-        if not made_for(server, obj):
+        if not is_owned(server, obj):
             return self._taken(obj)
         self._follow(obj, cluster, server)
         self._tell(obj, server)
@@ -124,7 +122,7 @@ class MachineLife(Life[OpenStackMachine]):
             waiting = self._endpoint.leave(obj, cluster)
             if waiting is not None:
                 return waiting
-        if server is None or not made_for(server, obj):
+        if server is None or not is_owned(server, obj):
             return Gone()
         if not deleting(server):
             self._kube.delete(OpenStackServer, obj.metadata.namespace or "", server.metadata.name)
@@ -200,17 +198,16 @@ def watches(kube: Kube) -> tuple[Watch, ...]:
         return [ObjectKey(obj.metadata.namespace or "", reference.name)] if ours and reference else []
 
     def of_server(obj: OpenStackServer) -> list[ObjectKey]:
-        owners = obj.metadata.owner_references or ()
-        ours = (owner.name for owner in owners if owner.kind == OpenStackMachine.kind)
-        return [ObjectKey(obj.metadata.namespace or "", name) for name in ours]
+        return owners_of(obj, OpenStackMachine)
+
+    def of_cluster_named(namespace: str, name: str) -> list[ObjectKey]:
+        return [key_of(it) for it in machines_of(kube, namespace, name)]
 
     def of_cluster(obj: Cluster) -> list[ObjectKey]:
-        machines = machines_of(kube, obj.metadata.namespace or "", obj.metadata.name)
-        return [ObjectKey(it.metadata.namespace or "", it.metadata.name) for it in machines]
+        return of_cluster_named(*key_of(obj))
 
     def of_infrastructure(obj: OpenStackCluster) -> list[ObjectKey]:
-        owners = (owner.name for owner in obj.metadata.owner_references or () if owner.kind == Cluster.kind)
-        return [key for name in owners for key in of_cluster(_named(obj, name))]
+        return [key for owner in owners_of(obj, Cluster) for key in of_cluster_named(*owner)]
 
     return (
         Watch(Machine, of_machine, changed=wish_changed),
@@ -218,10 +215,6 @@ def watches(kube: Kube) -> tuple[Watch, ...]:
         Watch(Cluster, of_cluster, changed=wish_changed),
         Watch(OpenStackCluster, of_infrastructure, changed=_matters),
     )
-
-
-def _named(obj: OpenStackCluster, name: str) -> Cluster:
-    return Cluster(metadata=ObjectMeta(name=name, namespace=obj.metadata.namespace))
 
 
 def _matters(old: OpenStackCluster, new: OpenStackCluster) -> bool:

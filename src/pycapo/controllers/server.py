@@ -22,7 +22,7 @@ from pycapo.cloud.cloud import Cloud
 from pycapo.cloud.errors import CloudError
 from pycapo.cloud.server import observe_further, observe_server, observe_subnets, observe_trunks, with_own
 from pycapo.controllers import family, pool_address
-from pycapo.controllers.attachment import labels_changed, servers_of
+from pycapo.controllers.attachment import labels_changed
 from pycapo.controllers.claimed_addresses import ClaimedAddresses
 from pycapo.controllers.family import grounds_of, owning_machine
 from pycapo.controllers.identity import Clouds, open_cloud
@@ -46,7 +46,7 @@ from pycapo.kube import conditions
 from pycapo.kube.controller import Watch, wish_changed
 from pycapo.kube.kube import Kube
 from pycapo.kube.life import Again, Gone, Life, Verdict
-from pycapo.kube.meta import ObjectKey
+from pycapo.kube.meta import ObjectKey, key_of, owners_of
 from pycapo.model.kinds import Kind
 from pycapo.model.marks import OWNER_ANNOTATION, new_owner
 from pycapo.model.records import Image, Server
@@ -82,8 +82,8 @@ class ServerLife(Life[OpenStackServer]):
         self._clouds = clouds
         self._reservations: Reservations[Place] = Reservations()
         self._shares = Shares()
-        self._pool_address = PoolAddress(kube)
         self._claimed = ClaimedAddresses(kube)
+        self._pool_address = PoolAddress(self._claimed)
 
     def paused(self, obj: OpenStackServer) -> bool:
         """Whether the cluster that the server belongs to is paused; a server may belong to none."""
@@ -161,7 +161,7 @@ class ServerLife(Life[OpenStackServer]):
             tell_steps(self._kube, obj, done)
         if not plan.settled:
             return next_look(plan)
-        waiting = self._pool_address.release(obj) or self._claimed.release(obj, self._claimed.names(obj))
+        waiting = self._claimed.release(obj, self._claimed.names(obj))
         if waiting is not None:
             tell_plan(obj, INSTANCE_READY, Plan(waits=(waiting,)))
             return next_look(Plan(waits=(waiting,)))
@@ -236,28 +236,27 @@ def _told(obj: OpenStackServer) -> str:
 def watches(kube: Kube) -> tuple[Watch, ...]:
     """What else makes a server look again: its cluster, when it is paused or goes on, attachments, its machine's labels."""
 
+    def servers_of(namespace: str, cluster: str) -> list[ObjectKey]:
+        return [key_of(item) for item in family.servers_of(kube, namespace, cluster)]
+
     def of_cluster(obj: Cluster) -> list[ObjectKey]:
-        namespace, name = obj.metadata.namespace or "", obj.metadata.name
-        return [ObjectKey(namespace, item.metadata.name) for item in family.servers_of(kube, namespace, name)]
+        return servers_of(*key_of(obj))
 
     def paused_or_not(old: Cluster, new: Cluster) -> bool:
         return bool(old.spec and old.spec.paused) != bool(new.spec and new.spec.paused)
 
     def of_infrastructure(obj: OpenStackCluster) -> list[ObjectKey]:
-        owners = [owner.name for owner in obj.metadata.owner_references or () if owner.kind == Cluster.kind]
-        namespace = obj.metadata.namespace or ""
-        mine = (item for name in owners for item in family.servers_of(kube, namespace, name))
-        return [ObjectKey(namespace, item.metadata.name) for item in mine]
+        return [key for owner in owners_of(obj, Cluster) for key in servers_of(*owner)]
 
     def networks_changed(old: OpenStackCluster, new: OpenStackCluster) -> bool:
         before, after = (_named_ids(it) for it in (old, new))
         return before != after  # a NIC of an attachment may wait for a named network
 
     def of_machine(obj: OpenStackMachine) -> list[ObjectKey]:
-        return [ObjectKey(obj.metadata.namespace or "", obj.metadata.name)]
+        return [key_of(obj)]
 
     def of_attachment(obj: OpenStackNetworkAttachment) -> list[ObjectKey]:
-        return servers_of(kube, obj)
+        return servers_of(obj.metadata.namespace or "", obj.spec.cluster_name)
 
     return (
         Watch(Cluster, of_cluster, changed=paused_or_not),

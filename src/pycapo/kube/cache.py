@@ -23,8 +23,8 @@ Handler = Callable[[Any, Any], None]
 
 
 def by_owner(obj: Kind) -> Iterable[str]:
-    """Index by the uid of each owner."""
-    return [owner.uid for owner in obj.metadata.owner_references or ()]
+    """Index by kind, namespace and name of each owner: what stays when objects move to another management cluster."""
+    return [f"{it.kind} {obj.metadata.namespace}/{it.name}" for it in obj.metadata.owner_references or ()]
 
 
 def by_label(name: str) -> Index:

@@ -17,7 +17,7 @@ from pycapo.kube.cache import Cache, Index
 from pycapo.kube.client import Client
 from pycapo.kube.errors import Conflict
 from pycapo.kube.events import Recorder
-from pycapo.kube.meta import K, Kind, ObjectKey, Wire, difference, key_of, wire
+from pycapo.kube.meta import K, Kind, ObjectKey, Wire, difference, is_owned, key_of, wire
 
 _OURS = ("labels", "annotations", "finalizers", "ownerReferences")
 _LISTS = ("finalizers", "ownerReferences")
@@ -66,6 +66,11 @@ class Kube:
         """Return an object of the cache (not to be changed), None when it does not exist; uncached kinds are read."""
         cache = self._caches.get(kind)
         return cache.get(ObjectKey(namespace, name)) if cache else self.client.read(kind, namespace, name)
+
+    def owned(self, kind: type[K], owner: Kind) -> list[K]:
+        """Return those objects of the cache (not to be changed) that name `owner` as theirs; costs what is found."""
+        found = self.list(kind, index="owner", value=f"{owner.kind} {owner.metadata.namespace}/{owner.metadata.name}")
+        return [obj for obj in found if is_owned(obj, owner)]
 
     def list(self, kind: type[K], *, namespace: str = "", index: str = "", value: str = "") -> list[K]:
         """Return objects of the cache (not to be changed): all, of a namespace, or those of an index's value."""

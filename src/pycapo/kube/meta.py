@@ -50,6 +50,24 @@ def deleting(obj: Kind) -> bool:
     return bool(obj.metadata.deletion_timestamp)
 
 
+def owners_of(obj: Kind, kind: type[Kind]) -> list[ObjectKey]:
+    """Return the keys of an object's owners of a kind, whatever the version they were written in."""
+    named = kind.kind, _group(kind.api_version)
+    owners = obj.metadata.owner_references or ()
+    return [
+        ObjectKey(obj.metadata.namespace or "", it.name) for it in owners if (it.kind, _group(it.api_version)) == named
+    ]
+
+
+def is_owned(obj: Kind, owner: Kind) -> bool:
+    """Tell whether an object names another one of its namespace as an owner."""
+    return key_of(owner) in owners_of(obj, type(owner))
+
+
+def _group(version: str) -> str:
+    return version.rpartition("/")[0]
+
+
 def path_of(kind: type[Kind], namespace: str = "", *names: str) -> str:
     """Return the REST path of a collection, or with names of an object and its subresource."""
     root = ("/apis/" if "/" in kind.api_version else "/api/") + kind.api_version

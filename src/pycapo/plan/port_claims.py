@@ -18,16 +18,18 @@ from pycapo.plan.entries import Entry, entries
 from pycapo.plan.nics import Wish, attachment_of, nics_wished
 from pycapo.plan.plugging import NIC
 from pycapo.plan.ports import missing_ports
+from pycapo.plan.references import INSTANCE_READY
 
 _FLOATING = "-floating-ip"
 
 
 class PortClaim(msgspec.Struct, frozen=True):
-    """A claim that a port needs: its name, its pool, and the field that asks for it."""
+    """A claim that a port needs: its name, its pool, the field that asks for it, and the condition that tells how far it is."""
 
     name: str
     pool: PoolReference
     path: str
+    condition: str = INSTANCE_READY
 
 
 def claims_of(server: OpenStackServer) -> tuple[PortClaim, ...]:

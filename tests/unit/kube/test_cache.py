@@ -138,13 +138,13 @@ def test_indexes_follow_the_objects(cache: Cache[Boat]) -> None:
     assert len(cache.list("namespace", "sea")) == 1
 
 
-def test_owned_objects_are_found_by_their_owners_uid() -> None:
+def test_owned_objects_are_found_by_their_owners_name() -> None:
     sails = Cache(Sail)
     owner = a_boat(uid="u1")
 
     sails.replace([a_sail("main", owner, resource_version="1"), a_sail("jib", resource_version="2")], "2")
 
-    assert [sail.metadata.name for sail in sails.list("owner", "u1")] == ["main"]
+    assert [sail.metadata.name for sail in sails.list("owner", "Boat sea/anna")] == ["main"]
 
 
 def test_a_handler_that_fails_keeps_nothing_from_the_others(cache: Cache[Boat]) -> None:

@@ -25,7 +25,7 @@ def test_what_was_created_is_found_at_once(kube: MemoryKube, boat: Boat) -> None
     kube.create(a_sail("main", boat))
 
     assert kube.get(Boat, *KEY) == boat
-    assert [sail.metadata.name for sail in kube.list(Sail, index="owner", value=boat.metadata.uid or "")] == ["main"]
+    assert [sail.metadata.name for sail in kube.owned(Sail, boat)] == ["main"]
     assert len(kube.list(Sail, namespace="sea")) == 1
     assert kube.list(Sail, namespace="land") == []
 

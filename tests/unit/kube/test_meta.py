@@ -7,8 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pycapo.kube.meta import copy_of, difference, document, key_of, merged, path_of, version_of, wire
-from toys import Boat, a_boat
+from pycapo.kube.meta import (
+    copy_of,
+    difference,
+    document,
+    is_owned,
+    key_of,
+    merged,
+    owners_of,
+    path_of,
+    version_of,
+    wire,
+)
+from toys import KEY, Boat, Sail, a_boat, a_sail
 
 values = st.recursive(
     st.integers() | st.text(max_size=3) | st.booleans() | st.lists(st.integers(), max_size=2),
@@ -70,3 +81,20 @@ def test_a_document_says_what_it_is() -> None:
     assert document(a_boat())["apiVersion"] == "toys.test/v1"
     assert document(a_boat())["kind"] == "Boat"
     assert wire(a_boat())["spec"] == {"sails": 1}
+
+
+def test_an_owner_is_known_by_group_kind_and_name_in_any_version() -> None:
+    boat, sail = a_boat(uid="u1"), a_sail("main", a_boat(uid="u0"))
+    assert sail.metadata.owner_references is not None
+    sail.metadata.owner_references[0].api_version = Boat.api_version.rpartition("/")[0] + "/v9"
+
+    assert (owners_of(sail, Boat), is_owned(sail, boat)) == ([KEY], True)
+    assert (owners_of(sail, Sail), is_owned(sail, a_boat("bert"))) == ([], False)
+
+
+def test_an_object_of_another_group_is_no_owner() -> None:
+    sail = a_sail("main", a_boat(uid="u1"))
+    assert sail.metadata.owner_references is not None
+    sail.metadata.owner_references[0].api_version = "elsewhere.test/v1"
+
+    assert not is_owned(sail, a_boat(uid="u1"))
