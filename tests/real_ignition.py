@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from functools import cache as once
 from pathlib import Path
 
+from guest_system import PACKAGES
 from pycapo.lab.debian import find, unpacked
 from pycapo.lab.go_toolchain import Go, find_go
 from pycapo.lab.places import cache, locked
@@ -124,7 +125,7 @@ def enabled(root: Path) -> list[str]:
     """Have systemd enable what the presets say, as it does at the first boot, and return what it starts then."""
     systemctl, libraries = find("systemctl"), ""
     if not systemctl:
-        place = unpacked(["systemd"])
+        place = unpacked(PACKAGES)
         folders = [*place.glob("usr/lib/*-linux-gnu"), *place.glob("usr/lib/*-linux-gnu/systemd")]
         systemctl, libraries = f"{place}/usr/bin/systemctl", ":".join(map(str, folders))
     environ = {**os.environ, **({"LD_LIBRARY_PATH": libraries} if libraries else {})}
