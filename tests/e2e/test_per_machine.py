@@ -17,7 +17,21 @@ from pycapo.lab.cloud_bootstrap import TENANT, connect
 
 pytestmark = pytest.mark.e2e
 NAME, TAG = "own", "node-vlan"
-CARVED = {"name": "own", "perMachine": {"subnets": [{"name": "v4", "from": ["10.64.0.0/20"], "prefixLength": 28}]}}
+V4: Json = {"name": "v4", "from": ["10.64.0.0/20"], "prefixLength": 28, "dnsNameservers": ["10.64.0.2"]}
+ROUTES = [{"destination": "10.98.0.0/16", "nextHop": "10.64.0.9"}]
+GOLD = "own-gold"
+CARVED: Json = {
+    "name": "own",
+    "perMachine": {"mtu": 1400, "enablePortSecurity": False, "qosPolicy": {"filter": {"name": GOLD}}, "subnets": [V4]},
+}
+TUNED: Json = {
+    "name": "own",
+    "perMachine": {
+        "mtu": 1350,
+        "tags": ["tuned"],
+        "subnets": [{**V4, "dnsNameservers": ["10.64.0.3"], "hostRoutes": ROUTES}],
+    },
+}
 SIX = {"name": "v6", "from": ["fd00:64::/48"], "prefixLength": 64, "enableDHCP": False}
 VLANS = {"name": "vlan", "perMachine": {"claim": {"filter": {"tags": [TAG]}}}}
 BOTH = [{}, {"clusterNetwork": "vlan"}, {"clusterNetwork": "own"}]
@@ -29,6 +43,8 @@ SECONDS = 240  # that anything may take for which machines are made, on a machin
 def network(world: World) -> Iterator[Any]:
     """Neutron as an operator of the project sees it, with networks for nodes: vlan-0, vlan-1 and so on."""
     network: Any = connect(world.lab, TENANT).network
+    admin: Any = connect(world.lab).network
+    policy = admin.create_qos_policy(name=GOLD, shared=True)
     made = []
     try:
         for number in range(VLAN_COUNT):
@@ -40,6 +56,7 @@ def network(world: World) -> Iterator[Any]:
     finally:
         for item in made:
             network.delete_network(item)
+        admin.delete_qos_policy(policy)
 
 
 def claims(network: Any) -> dict[str, str]:
@@ -90,6 +107,7 @@ def test_each_node_has_another_network_whatever_happens(world: World, namespace:
     world.apply(*documents)
     wait_for_machines(world, namespace, 3)
     assert_each_its_own(world, namespace, network, workers=2)
+    assert_tuned(world, namespace, network)
 
     scale(world, namespace, 3)
     world.wait_for(lambda: len(world.all("OpenStackServer", namespace)) > 3, "one more is asked for", SECONDS)
@@ -135,6 +153,26 @@ def assert_each_its_own(world: World, namespace: str, network: Any, *, workers: 
     subnets = [it for it in network.subnets() if it.subnet_pool_id in pools]
     assert (len(pools), len(subnets), {it.cidr.partition("/")[2] for it in subnets}) == (1, workers, {"28"})
     return found
+
+
+def options(network: Any, name: str) -> tuple[Any, ...]:
+    """What a machine's own network and its subnet are in Neutron."""
+    (own,), (subnet,) = network.networks(name=f"{name}-own"), network.subnets(name=f"{name}-own-v4")
+    tags, secured = [it for it in own.tags if not it.startswith("pycapo")], own.is_port_security_enabled
+    return own.id, own.mtu, secured, own.qos_policy_id, tags, subnet.dns_nameservers, len(subnet.host_routes)
+
+
+def assert_tuned(world: World, namespace: str, network: Any) -> None:
+    """What is said of the networks changes on the machines that have them, with the same networks and ports."""
+    names = sorted(workers(world, namespace))
+    (policy,) = network.qos_policies(name=GOLD)
+    before = [options(network, name) for name in names]
+    assert [it[1:] for it in before] == [(1400, False, policy.id, [], ["10.64.0.2"], 0)] * len(names)
+    world.patch("OpenStackCluster", namespace, NAME, {"spec": {"networks": [TUNED, VLANS]}})
+    # What the spec says no more stays as it is.
+    wanted = [(it[0], 1350, False, policy.id, ["tuned"], ["10.64.0.3"], 1) for it in before]
+    tuned = lambda: [options(network, name) for name in names] == wanted  # noqa: E731
+    world.wait_for(tuned, "the networks of the machines are changed in place", SECONDS, namespace=namespace)
 
 
 def move(world: World, namespace: str) -> None:

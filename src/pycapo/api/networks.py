@@ -29,20 +29,12 @@ class HostRoute(Record, kw_only=True):
     next_hop: Annotated[str, described("Address of the next hop.", min_length=1)]
 
 
-class NamedSubnet(Record, kw_only=True):
-    """A subnet of a managed network."""
+class SubnetOptions(Record, kw_only=True):
+    """What can be said of every subnet that the controller makes."""
 
-    name: Annotated[str, described("Name within the network.", min_length=1)]
-    cidr: Annotated[str, described("IPv4 or IPv6 CIDR.", min_length=1)]
-    gateway: Annotated[
-        str | None, described("Address of the gateway, or None for no gateway; the first address by default.")
-    ] = None
     dns_nameservers: Annotated[list[str] | None, described("DNS servers that guests are told.", list_type="atomic")] = (
         None
     )
-    allocation_pools: Annotated[
-        list[AllocationPool] | None, described("Addresses that Neutron hands out.", list_type="atomic")
-    ] = None
     host_routes: Annotated[list[HostRoute] | None, described("Routes that guests learn.", list_type="atomic")] = None
     enable_dhcp: Annotated[bool | None, described("Serve DHCP; true by default.")] = None
     ipv6_address_mode: Annotated[
@@ -50,6 +42,19 @@ class NamedSubnet(Record, kw_only=True):
     ] = None
     ipv6_ra_mode: Annotated[
         Ipv6Mode | None, described("How the router advertises an IPv6 subnet; the same values.")
+    ] = None
+
+
+class NamedSubnet(SubnetOptions, kw_only=True):
+    """A subnet of a managed network."""
+
+    name: Annotated[str, described("Name within the network.", min_length=1)]
+    cidr: Annotated[str, described("IPv4 or IPv6 CIDR.", min_length=1)]
+    gateway: Annotated[
+        str | None, described("Address of the gateway, or None for no gateway; the first address by default.")
+    ] = None
+    allocation_pools: Annotated[
+        list[AllocationPool] | None, described("Addresses that Neutron hands out.", list_type="atomic")
     ] = None
 
 
@@ -61,7 +66,18 @@ class ProviderSegment(Record, kw_only=True):
     segmentation_id: Annotated[Int32 | None, described("VLAN or tunnel id.", minimum=0)] = None
 
 
-class ManagedNamedNetwork(Record, kw_only=True):
+class NetworkOptions(Record, kw_only=True):
+    """What can be said of every network that the controller makes for a cluster, or for each machine."""
+
+    mtu: Annotated[Int32 | None, described("MTU; the cloud's default if absent.", minimum=68)] = None
+    enable_port_security: Annotated[
+        bool | None, described("Port security of the network; the cloud's default if absent.")
+    ] = None
+    qos_policy: Annotated[QosPolicyParam | None, described("QoS policy of the network.")] = None
+    tags: Annotated[list[str] | None, described("Tags besides those of the cluster.", list_type="set")] = None
+
+
+class ManagedNamedNetwork(NetworkOptions, kw_only=True):
     """A network that the controller makes, repairs and deletes."""
 
     subnets: Annotated[
@@ -70,18 +86,12 @@ class ManagedNamedNetwork(Record, kw_only=True):
     router: Annotated[
         Literal["None", "Cluster"], described("Cluster: joins the cluster's router. None: stays apart.")
     ] = "None"
-    mtu: Annotated[Int32 | None, described("MTU; the cloud's default if absent.", minimum=68)] = None
-    enable_port_security: Annotated[
-        bool | None, described("Port security of the network; the cloud's default if absent.")
-    ] = None
     provider: Annotated[ProviderSegment | None, described("Physical side of the network, on clouds that allow it.")] = (
         None
     )
-    qos_policy: Annotated[QosPolicyParam | None, described("QoS policy of the network.")] = None
-    tags: Annotated[list[str] | None, described("Tags besides those of the cluster.", list_type="set")] = None
 
 
-class CarvedSubnet(Record, kw_only=True):
+class CarvedSubnet(SubnetOptions, kw_only=True):
     """A subnet of each machine's own network, carved out of larger prefixes."""
 
     name: Annotated[str, described("Name within the network.", min_length=1, max_length=63, pattern=LABEL)]
@@ -92,16 +102,6 @@ class CarvedSubnet(Record, kw_only=True):
     prefix_length: Annotated[Int32, described("Prefix length of each subnet.", minimum=1, maximum=128)]
     gateway: Annotated[
         Literal["None"] | None, described("None for no gateway; the first address of each subnet by default.")
-    ] = None
-    dns_nameservers: Annotated[list[str] | None, described("DNS servers that guests are told.", list_type="atomic")] = (
-        None
-    )
-    enable_dhcp: Annotated[bool | None, described("Serve DHCP; true by default.")] = None
-    ipv6_address_mode: Annotated[
-        Ipv6Mode | None, described("How guests get an IPv6 address: slaac, dhcpv6-stateful or dhcpv6-stateless.")
-    ] = None
-    ipv6_ra_mode: Annotated[
-        Ipv6Mode | None, described("How the router advertises an IPv6 subnet; the same values.")
     ] = None
 
 
@@ -120,8 +120,16 @@ class ClaimFilter(Filter, kw_only=True):
     tags: Annotated[list[str] | None, described("Tags that the networks have, all of them.", list_type="set")] = None
 
 
-class PerMachineNetwork(OneOf, kw_only=True):
+class PerMachineNetwork(NetworkOptions, kw_only=True):
     """One network for each machine that asks for it: made for it, or claimed."""
+
+    schema_rules: ClassVar[tuple[Rule, ...]] = (
+        Rule("has(self.subnets) != has(self.claim)", "exactly one of subnets and claim must be set"),
+        Rule(
+            "!has(self.claim) || !(has(self.mtu) || has(self.enablePortSecurity) || has(self.qosPolicy) || has(self.tags))",
+            "mtu, enablePortSecurity, qosPolicy and tags are for networks that are made; one that is claimed stays as it is",
+        ),
+    )
 
     subnets: Annotated[
         list[CarvedSubnet] | None, described("Make a network with these subnets.", list_map_keys=("name",), min_items=1)
@@ -135,7 +143,7 @@ class PooledSubnet(CarvedSubnet, kw_only=True):
     pool: Annotated[str, described("UUID of the subnet pool.", min_length=1)]
 
 
-class MachineNetwork(Record, kw_only=True):
+class MachineNetwork(NetworkOptions, kw_only=True):
     """A network that one server has for itself: made with these subnets, or claimed."""
 
     name: Annotated[str, described("Name within the cluster, for clusterNetwork of ports.", min_length=1)]
@@ -190,4 +198,5 @@ class NamedNetworkStatus(Record, kw_only=True):
         list[SubnetPool] | None,
         described("For perMachine: what its subnets are carved out of.", list_map_keys=("name",)),
     ] = None
+    qos_policy_id: Annotated[str | None, described("For perMachine: UUID of the QoS policy that was found.")] = None
     condition: Annotated[Condition | None, described("Whether the network is ready, and why not.")] = None

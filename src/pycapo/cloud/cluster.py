@@ -94,6 +94,8 @@ def _found(cloud: Cloud, cluster: OpenStackCluster, picture: Picture, owned: Own
             continue  # machines can claim only what is the project's own, which is in the picture
         if kind is Kind.LOAD_BALANCER_FLAVOR and (SERVICE not in cloud.services() or owned.get(Kind.LOAD_BALANCER)):
             continue  # only a load balancer that is still to be made needs its flavor
+        if kind is Kind.QOS_POLICY and "qos" not in cloud.extensions():
+            continue  # Neutron knows no such list, and answers 404
         known = _known(cluster, picture, owned, path, query)
         found[path] = cloud.find(kind, query) if known is None else (known,)
     found |= _subnets_of_named(cloud, picture, found)

@@ -36,7 +36,7 @@ from pycapo.kube import conditions
 from pycapo.kube.controller import Watch, wish_changed
 from pycapo.kube.kube import Kube
 from pycapo.kube.life import Again, Gone, Life, Verdict
-from pycapo.kube.meta import ObjectKey, deleting, owners_of
+from pycapo.kube.meta import ObjectKey, copy_of, deleting, owners_of
 from pycapo.model import names
 from pycapo.model.marks import OWNER_ANNOTATION, new_owner
 from pycapo.model.seen import Seen
@@ -46,6 +46,7 @@ from pycapo.plan.asked import Asked, asked_of
 from pycapo.plan.bastion import Act, bastion_server, bastion_status, plan_bastion
 from pycapo.plan.cluster import OPTIONAL, complete, plan_cluster, plan_retirement
 from pycapo.plan.lookups import lookups
+from pycapo.plan.per_machine import followed
 from pycapo.plan.report import READY, Parts, ready, report, stopped, whole
 from pycapo.plan.status import endpoint_host, status_of
 
@@ -140,6 +141,8 @@ class ClusterLife(Life[OpenStackCluster]):
             self._kube.event(obj, "Normal", "SuccessfulCreateBastion", f"make server {names.bastion(asked.name)}")
         if act is Act.DELETE and server is not None:
             self._delete(server)
+        if act is None and server is not None and bastion.belongs(server, obj) and not deleting(server):
+            self._follow(obj, server)
         obj.status.bastion = bastion_status(asked, seen, server)
         if not asked.has_bastion and plan.settled:
             conditions.unmark(obj, bastion.CONDITION)
@@ -149,6 +152,13 @@ class ClusterLife(Life[OpenStackCluster]):
         told = report(parts, generation)
         tell_conditions(obj, [*told, ready(told, generation)])
         return parts
+
+    def _follow(self, obj: OpenStackCluster, server: OpenStackServer) -> None:
+        """Hands on to the bastion's server what changed of the networks that are made for it alone."""
+        after = copy_of(server)
+        after.spec.networks = followed(server.spec.networks, obj)
+        if after.spec != server.spec:
+            self._kube.patch(server, after)
 
     def _bastion(self, obj: OpenStackCluster) -> OpenStackServer | None:
         return self._kube.get(

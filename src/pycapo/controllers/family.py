@@ -63,9 +63,10 @@ def servers_of(kube: Kube, namespace: str, cluster: str) -> Iterator[OpenStackSe
     yield from kube.list(OpenStackServer, index="cluster", value=f"{namespace}/{cluster}")
 
 
-def grounds_of(network: NamedNetworkStatus) -> tuple[str, str | None, int, int]:
-    """What of a named network machines may wait for: its id, its subnets, the subnet pools of a network for each machine."""
-    return network.name, network.id, len(network.subnets or ()), len(network.subnet_pools or ())
+def grounds_of(network: NamedNetworkStatus) -> tuple[object, ...]:
+    """What of a named network machines may wait for: its id, its subnets, what networks for each machine are made of."""
+    subnets, pools = len(network.subnets or ()), len(network.subnet_pools or ())
+    return network.name, network.id, subnets, pools, network.qos_policy_id
 
 
 def sisters(kube: Kube, obj: OpenStackMachine) -> tuple[str, ...]:

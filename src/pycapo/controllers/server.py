@@ -267,5 +267,5 @@ def watches(kube: Kube) -> tuple[Watch, ...]:
     )
 
 
-def _named_ids(cluster: OpenStackCluster) -> list[tuple[str, str | None, int, int]]:
+def _named_ids(cluster: OpenStackCluster) -> list[tuple[object, ...]]:
     return [grounds_of(it) for it in (cluster.status.networks if cluster.status else None) or ()]

@@ -143,10 +143,9 @@ def _changed(server: OpenStackServer, wanted: OpenStackServer) -> bool:
 
 def _state(server: OpenStackServer) -> str:
     """Why the server is not ready, in its own words."""
-    told = [
-        item.message for item in (server.status.conditions if server.status else None) or () if item.type == "Ready"
-    ]
-    return f"the bastion server is not ready: {told[0]}" if told and told[0] else "the bastion server is not ready"
+    conditions = (server.status.conditions if server.status else None) or ()
+    told = next((it.message for it in conditions if it.status == "False" and it.message), "")
+    return f"the bastion server is not ready: {told}" if told else "the bastion server is not ready"
 
 
 def _address(asked: Asked, seen: Seen, server: OpenStackServer) -> Plan:

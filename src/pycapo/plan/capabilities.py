@@ -10,7 +10,7 @@ import msgspec
 
 from pycapo.api.cluster import ManagedNetwork, OpenStackClusterSpec
 from pycapo.api.machine import OpenStackMachineSpec
-from pycapo.api.networks import ManagedNamedNetwork
+from pycapo.api.networks import NetworkOptions
 from pycapo.api.ports import PortBody, PortOpts
 from pycapo.api.v1alpha1 import OpenStackServer
 from pycapo.model.seen import Seen
@@ -22,6 +22,7 @@ LOOK_AGAIN = 300.0
 """Seconds until it is looked again whether an extension was added."""
 
 TRUNK_EXTENSION = "trunk"
+QOS_EXTENSION = "qos"
 
 _NEEDED = {
     "allowed_address_pairs": "allowed-address-pairs",
@@ -34,7 +35,7 @@ _NEEDED = {
     "host_id": "binding",
     "profile": "binding",
     "propagate_uplink_status": "uplink-status-propagation",
-    "qos_policy": "qos",
+    "qos_policy": QOS_EXTENSION,
     "security_groups": "security-group",
     "vnic_type": "binding",
 }
@@ -44,7 +45,7 @@ _NEEDED_BY_NETWORKS = {
     "enable_port_security": "port-security",
     "mtu": "net-mtu-writable",
     "provider": "provider",
-    "qos_policy": "qos",
+    "qos_policy": QOS_EXTENSION,
 }
 """The same for a network."""
 
@@ -59,7 +60,9 @@ def extension_waits(server: OpenStackServer, seen: Seen) -> Iterator[Wait]:
 
 
 def server_needs(server: OpenStackServer) -> Iterator[Need]:
-    """What the ports of a server need, and the trunks on them."""
+    """What the ports of a server need, the trunks on them, and the networks that are made for it."""
+    for index, network in enumerate(server.spec.networks or ()):
+        yield from _network_needs(f"spec.networks[{index}]", network)
     for entry in entries(server):
         yield from _needs(entry.path, entry.port)
     for index, port in enumerate(server.spec.ports):
@@ -82,8 +85,9 @@ def cluster_needs(spec: OpenStackClusterSpec) -> Iterator[Need]:
     if spec.managed_network:
         yield from _network_needs("spec.managedNetwork", spec.managed_network)
     for index, network in enumerate(spec.networks or ()):
-        if network.managed:
-            yield from _network_needs(f"spec.networks[{index}].managed", network.managed)
+        for place, made in (("managed", network.managed), ("perMachine", network.per_machine)):
+            if made:
+                yield from _network_needs(f"spec.networks[{index}].{place}", made)
     if spec.bastion and spec.bastion.enabled and spec.bastion.spec:
         yield from inside("spec.bastion.spec", machine_needs(spec.bastion.spec))
 
@@ -116,7 +120,7 @@ def _needs(path: str, port: PortBody) -> Iterator[Need]:
     return _of_fields(path, port, _NEEDED)
 
 
-def _network_needs(path: str, network: ManagedNetwork | ManagedNamedNetwork) -> Iterator[Need]:
+def _network_needs(path: str, network: ManagedNetwork | NetworkOptions) -> Iterator[Need]:
     return _of_fields(path, network, _NEEDED_BY_NETWORKS)
 
 

@@ -51,9 +51,9 @@ def _named(path: str, named: NamedNetwork) -> Iterator[tuple[str, Lookup]]:
         yield f"{path}.network", (Kind.NETWORK, query_of(named.network))
     if named.per_machine and named.per_machine.claim:
         yield f"{path}.perMachine.claim", (Kind.NETWORK_CLAIM, query_of(named.per_machine.claim))
-    policy = named.managed.qos_policy if named.managed else None
-    if policy and not policy.id:
-        yield f"{path}.managed.qosPolicy", (Kind.QOS_POLICY, query_of(policy))
+    for place, network in (("managed", named.managed), ("perMachine", named.per_machine)):
+        if network and network.qos_policy and not network.qos_policy.id:
+            yield f"{path}.{place}.qosPolicy", (Kind.QOS_POLICY, query_of(network.qos_policy))
 
 
 def _router(asked: Asked) -> Iterator[tuple[str, Lookup]]:

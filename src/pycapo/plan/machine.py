@@ -262,7 +262,7 @@ def _secured(port: PortBody, cluster: OpenStackCluster, on_cluster: bool) -> boo
     """Whether port security is on: the port says so, else the managed cluster network, else it is."""
     managed = cluster.spec.managed_network
     if port.enable_port_security is None and port.cluster_network:
-        named = (it.managed for it in cluster.spec.networks or () if it.name == port.cluster_network)
+        named = (it.managed or it.per_machine for it in cluster.spec.networks or () if it.name == port.cluster_network)
         return all(it is None or it.enable_port_security is not False for it in named)
     if port.enable_port_security is None and on_cluster and managed:
         return managed.enable_port_security is not False

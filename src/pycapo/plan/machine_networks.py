@@ -14,19 +14,22 @@ from typing import TypeVar
 
 import msgspec
 
-from pycapo.api.networks import NO_GATEWAY, MachineNetwork, PooledSubnet
+from pycapo.api.networks import MachineNetwork, PooledSubnet
 from pycapo.api.ports import PortBody, PortOpts
 from pycapo.api.references import NetworkParam
 from pycapo.api.v1alpha1 import OpenStackServer, OpenStackServerSpec
 from pycapo.model import names
 from pycapo.model.kinds import Kind
-from pycapo.model.marks import Mark
-from pycapo.model.records import Network, Port, Subnet
+from pycapo.model.marks import Mark, parse_mark
+from pycapo.model.records import Network, Port, Record, Subnet
 from pycapo.model.seen import Seen
-from pycapo.model.steps import Create, Delete, Key, Plan, Step, Wait
+from pycapo.model.steps import Create, Delete, Key, Plan, Step, Update, Wait
 from pycapo.plan import network_claim, roles
 from pycapo.plan.choose import query_of
 from pycapo.plan.entries import entries
+from pycapo.plan.named_subnets import subnet_body, subnet_changes
+from pycapo.plan.network_options import option_changes, options_body
+from pycapo.plan.port_repair import TAG_EXTENSION
 from pycapo.plan.references import INSTANCE_READY, Wanted
 from pycapo.plan.subnet_pools import space
 
@@ -96,6 +99,31 @@ def plan_networks(server: OpenStackServer, seen: Seen) -> Plan:
     return sum(parts, Plan())
 
 
+def repair_networks(server: OpenStackServer, seen: Seen) -> Iterator[Step]:
+    """What brings the networks that were made for a server to what its spec says of them by now."""
+    for index, wanted in enumerate(server.spec.networks or ()):
+        record = seen.one(Kind.NETWORK, roles.machine_network(wanted.name), Network)
+        if wanted.claim or record is None:
+            continue
+        path, tags = f"spec.networks[{index}]", _tags(server, wanted)
+        yield from option_changes(wanted, record, _policy(wanted), path=path)
+        yield from _retag(Kind.NETWORK, record, tags, seen, path=path)
+        for place, subnet in enumerate(wanted.subnets or ()):
+            if there := _subnet(wanted, subnet, seen):
+                where = f"{path}.subnets[{place}]"
+                yield from _retag(Kind.SUBNET, there, tags, seen, path=path)
+                if changes := subnet_changes(subnet, there):
+                    why = f"set {', '.join(changes)} of subnet {there.name}"
+                    yield Update(kind=Kind.SUBNET, id=there.id, body=changes, why=why, path=where)
+
+
+def _retag(kind: Kind, record: Record, tags: list[str], seen: Seen, *, path: str) -> Iterator[Step]:
+    """The user's tags of a network or subnet, where they are others than the spec has."""
+    if TAG_EXTENSION in seen.extensions and set(tags) != {it for it in record.tags if parse_mark(it) is None}:
+        why = f"give {kind} {record.name} the tags of the spec"
+        yield Update(kind=kind, id=record.id, body={"tags": tags}, why=why, path=f"{path}.tags")
+
+
 def retire_networks(server: OpenStackServer, seen: Seen) -> Plan:
     """What takes a server's own networks away, and gives back those that it claimed; comes after its ports."""
     made = [it for it in seen.all(Kind.NETWORK, Network) if it.mark and roles.is_machine_network(it.mark.role)]
@@ -105,6 +133,15 @@ def retire_networks(server: OpenStackServer, seen: Seen) -> Plan:
         steps = (network_claim.release(it, seen.owner, wanted.name, why="its server is gone") for it in back)
         plan += Plan(steps=tuple(steps))
     return plan
+
+
+def _tags(server: OpenStackServer, wanted: MachineNetwork) -> list[str]:
+    return list(dict.fromkeys((*(server.spec.tags or ()), *(wanted.tags or ()))))
+
+
+def _policy(wanted: MachineNetwork) -> str | None:
+    """The id of the QoS policy; that of one by name, the cluster has found."""
+    return wanted.qos_policy.id if wanted.qos_policy else None
 
 
 def _placed(port: P, there: Mapping[str, str]) -> P:
@@ -126,35 +163,19 @@ def _carve(server: OpenStackServer, seen: Seen, index: int) -> Plan:
     key, path = Key(Kind.NETWORK, roles.machine_network(wanted.name)), network_claim.naming(server, index)
     record = seen.one(Kind.NETWORK, key.role, Network)
     title = names.machine_network(server.metadata.name, wanted.name)
-    told = {"description": f"Network of server {server.metadata.name} alone", "tags": list(server.spec.tags or ())}
+    told = {"description": f"Network of server {server.metadata.name} alone", "tags": _tags(server, wanted)}
     steps: list[Step] = []
     if record is None:
-        body = {"name": title, "admin_state_up": True, **told}
+        body = {"name": title, "admin_state_up": True, **told, **options_body(wanted, _policy(wanted))}
         mark = Mark(seen.owner, key.role)
         steps.append(Create(key=key, body=body, mark=mark, why=f"make network {title}", path=path))
     for _, subnet in missing:
         role = roles.machine_subnet(wanted.name, subnet.name)
-        body = {"network_id": record.id if record else key, "name": f"{title}-{subnet.name}", **told, **_body(subnet)}
+        body = {"network_id": record.id if record else key, "name": f"{title}-{subnet.name}", **told}
+        body |= {"subnetpool_id": subnet.pool, **subnet_body(subnet)}
         why = f"carve a subnet of /{subnet.prefix_length} for network {title}"
         steps.append(Create(key=Key(Kind.SUBNET, role), body=body, mark=Mark(seen.owner, role), why=why, path=path))
     return Plan(steps=tuple(steps))
-
-
-def _body(subnet: PooledSubnet) -> dict[str, object]:
-    """The attributes of a subnet as Neutron takes them; what the spec does not say is left to it."""
-    optional = {
-        "enable_dhcp": subnet.enable_dhcp,
-        "dns_nameservers": subnet.dns_nameservers,
-        "ipv6_address_mode": subnet.ipv6_address_mode,
-        "ipv6_ra_mode": subnet.ipv6_ra_mode,
-    }
-    return {
-        "subnetpool_id": subnet.pool,
-        "prefixlen": subnet.prefix_length,
-        "ip_version": ipaddress.ip_network(subnet.from_[0], strict=False).version,
-        **({"gateway_ip": None} if subnet.gateway == NO_GATEWAY else {}),
-        **{name: value for name, value in optional.items() if value is not None},
-    }
 
 
 def _exhausted(server: OpenStackServer, subnet: PooledSubnet, seen: Seen, where: tuple[int, int]) -> Wait | None:

@@ -9,7 +9,7 @@
 Rule: machines wait for the network that they name; a named network keeps nothing else of a cluster from working.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -23,6 +23,7 @@ from pycapo.plan import roles
 from pycapo.plan.asked import Asked, kept
 from pycapo.plan.choose import choose_one, query_of, spelled
 from pycapo.plan.named_subnets import subnet_body, subnet_changes
+from pycapo.plan.network_options import option_changes, options_body, policy_of
 from pycapo.plan.router import Way, leave
 from pycapo.plan.subnet_pools import plan_claims, plan_pools, plan_unwanted_pools
 
@@ -39,6 +40,7 @@ class Named(msgspec.Struct, frozen=True):
     record: Network | None = None
     subnets: tuple[Subnet, ...] = ()
     pools: tuple[SubnetPool, ...] = ()
+    policy: str | None = None
 
 
 def plan_named(asked: Asked, seen: Seen, way: Way | None) -> tuple[Named, ...]:
@@ -70,14 +72,23 @@ def _plan(asked: Asked, seen: Seen, way: Way | None, index: int) -> Named:
             return Named(wanted.name, Plan(waits=(chosen,)))
         there = tuple(item for item in seen.found.get(f"{where}.subnets", ()) if isinstance(item, Subnet))
         return Named(wanted.name, Plan(), chosen, tuple(sorted(there, key=lambda it: it.id)))
+    return _per_machine(asked, seen, wanted, path)
+
+
+def _per_machine(asked: Asked, seen: Seen, wanted: NamedNetwork, path: str) -> Named:
+    """What machines make their networks of, and the QoS policy that these are to have."""
     plan, pools = plan_pools(asked, seen, wanted, path=path)
-    return Named(wanted.name, plan + plan_claims(seen, wanted, path=path), pools=pools)
+    plan += plan_claims(seen, wanted, path=path)
+    policy = policy_of(seen, f"{path}.perMachine", wanted.per_machine) if wanted.per_machine else None
+    if isinstance(policy, Wait):
+        return Named(wanted.name, plan + Plan(waits=(policy,)), pools=pools)
+    return Named(wanted.name, plan, pools=pools, policy=policy)
 
 
 def _managed(asked: Asked, seen: Seen, way: Way | None, where: str, wanted: NamedNetwork) -> Named:
     key, managed = Key(Kind.NETWORK, roles.named_network(wanted.name)), wanted.managed or ManagedNamedNetwork()
     record = seen.one(Kind.NETWORK, key.role, Network)
-    policy = _policy(seen, f"{where}.qosPolicy", managed)
+    policy = policy_of(seen, where, managed)
     if isinstance(policy, Wait):
         return Named(wanted.name, Plan(waits=(policy,)), record)
     title = f"{asked.title}-{wanted.name}"
@@ -87,7 +98,7 @@ def _managed(asked: Asked, seen: Seen, way: Way | None, where: str, wanted: Name
         mark = asked.mark(key.role)
         steps: tuple[Step, ...] = (Create(key=key, body=body, mark=mark, why=f"make network {title}", path=where),)
     else:
-        steps = (*_tagged(asked, seen, key, tags), *_repairs(managed, record, policy, where))
+        steps = (*_tagged(asked, seen, key, tags), *option_changes(managed, record, policy, path=where))
     plan, subnets = Plan(steps=steps), []
     for place, subnet in enumerate(managed.subnets or ()):
         spot = _Spot(asked, seen, wanted.name, record.id if record else key, f"{where}.subnets[{place}]")
@@ -104,43 +115,19 @@ def _body(
 ) -> dict[str, Any]:
     provider = managed.provider
     given = {
-        "mtu": managed.mtu,
-        "port_security_enabled": managed.enable_port_security,
-        "qos_policy_id": policy,
         "provider:network_type": provider.network_type if provider else None,
         "provider:physical_network": provider.physical_network if provider else None,
         "provider:segmentation_id": provider.segmentation_id if provider else None,
     }
     body = {"name": title, "description": asked.description, "admin_state_up": True, "tags": tags}
+    body |= options_body(managed, policy)
     return {**body, **{name: value for name, value in given.items() if value is not None}}
-
-
-def _policy(seen: Seen, path: str, managed: ManagedNamedNetwork) -> str | Wait | None:
-    """The id of the QoS policy that a network is to have."""
-    if managed.qos_policy is None or managed.qos_policy.id:
-        return managed.qos_policy.id if managed.qos_policy else None
-    told = spelled(query_of(managed.qos_policy))
-    chosen = choose_one(seen.found.get(path, ()), path=path, kind=Kind.QOS_POLICY, wanted=told, condition=CONDITION)
-    return chosen if isinstance(chosen, Wait) else chosen.id
 
 
 def _tagged(asked: Asked, seen: Seen, key: Key, tags: list[str]) -> tuple[Step, ...]:
     """What gives a network or subnet of ours the user's tags, those of the cluster and its own."""
     own = msgspec.structs.replace(asked, spec=msgspec.structs.replace(asked.spec, tags=tags))
     return kept(own, seen, key, Network if key.kind is Kind.NETWORK else Subnet)[1]
-
-
-def _repairs(managed: ManagedNamedNetwork, record: Network, policy: str | None, path: str) -> Iterator[Step]:
-    """What brings MTU, port security and QoS policy back to the spec, where the spec names them."""
-    wanted = {
-        "mtu": (managed.mtu, record.mtu, "mtu"),
-        "port_security_enabled": (managed.enable_port_security, record.port_security_enabled, "enablePortSecurity"),
-        "qos_policy_id": (policy, record.qos_policy_id, "qosPolicy"),
-    }
-    for name, (value, there, field) in wanted.items():
-        if value is not None and value != there:
-            why = f"set {name} of network {record.name} to {value}"
-            yield Update(kind=Kind.NETWORK, id=record.id, body={name: value}, why=why, path=f"{path}.{field}")
 
 
 class _Spot(msgspec.Struct, frozen=True):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The subnets of a named network in Neutron's words: the request that makes one, and what of it changed.
+"""The subnets of a named network, and of a machine's own, in Neutron's words: the request that makes one, and what of it changed.
 
 Rule: what the spec does not say is left to Neutron, and never set back.
 """
@@ -7,23 +7,29 @@ Rule: what the spec does not say is left to Neutron, and never set back.
 import ipaddress
 from typing import Any
 
-from pycapo.api.networks import NO_GATEWAY, NamedSubnet
+from pycapo.api.networks import NO_GATEWAY, CarvedSubnet, NamedSubnet
 from pycapo.model.records import Subnet
 from pycapo.plan.network import ip_version
 
 
-def subnet_body(wanted: NamedSubnet) -> dict[str, Any]:
-    """The attributes of a subnet that is to be made, without its network and name."""
+def subnet_body(wanted: NamedSubnet | CarvedSubnet) -> dict[str, Any]:
+    """The attributes of a subnet that is to be made, without its network, name and subnet pool."""
     fixed = {
-        "cidr": wanted.cidr,
-        "ip_version": ip_version(wanted.cidr),
+        **_place(wanted),
         "ipv6_address_mode": wanted.ipv6_address_mode,
         "ipv6_ra_mode": wanted.ipv6_ra_mode,
     }
     return {**{name: value for name, value in fixed.items() if value is not None}, **_mutable(wanted)}
 
 
-def subnet_changes(wanted: NamedSubnet, there: Subnet) -> dict[str, Any]:
+def _place(wanted: NamedSubnet | CarvedSubnet) -> dict[str, Any]:
+    """The CIDR of a subnet, or how large the one is that a pool gives."""
+    if isinstance(wanted, NamedSubnet):
+        return {"cidr": wanted.cidr, "ip_version": ip_version(wanted.cidr)}
+    return {"prefixlen": wanted.prefix_length, "ip_version": ip_version(wanted.from_[0])}
+
+
+def subnet_changes(wanted: NamedSubnet | CarvedSubnet, there: Subnet) -> dict[str, Any]:
     """What has to be set so that a subnet is as the spec says."""
     routes = [{"destination": it.destination, "nexthop": it.nexthop} for it in there.host_routes]
     pools = [{"start": it.start, "end": it.end} for it in there.allocation_pools]
@@ -38,7 +44,7 @@ def subnet_changes(wanted: NamedSubnet, there: Subnet) -> dict[str, Any]:
     return {name: value for name, value in asked.items() if _plain(value) != _plain(known[name])}
 
 
-def _mutable(wanted: NamedSubnet) -> dict[str, Any]:
+def _mutable(wanted: NamedSubnet | CarvedSubnet) -> dict[str, Any]:
     """The attributes that Neutron lets change, where the spec says them."""
     body: dict[str, Any] = {}
     if wanted.gateway is not None:
@@ -49,7 +55,7 @@ def _mutable(wanted: NamedSubnet) -> dict[str, Any]:
         body["dns_nameservers"] = list(wanted.dns_nameservers)
     if wanted.host_routes is not None:
         body["host_routes"] = [{"destination": it.destination, "nexthop": it.next_hop} for it in wanted.host_routes]
-    if wanted.allocation_pools is not None:
+    if isinstance(wanted, NamedSubnet) and wanted.allocation_pools is not None:
         body["allocation_pools"] = [{"start": it.start, "end": it.end} for it in wanted.allocation_pools]
     return body
 

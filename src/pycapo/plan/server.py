@@ -21,7 +21,7 @@ from pycapo.model.steps import Create, Delete, Key, Plan, Step, Update, Wait
 from pycapo.plan.entries import entry_at, port_name, port_role, trunk_role
 from pycapo.plan.existing_ports import claim_ports, existing_waits, give_back
 from pycapo.plan.fixed_addresses import LOOK_AGAIN, PASSING, differing, resolve_server
-from pycapo.plan.machine_networks import plan_networks, retire_networks
+from pycapo.plan.machine_networks import plan_networks, repair_networks, retire_networks
 from pycapo.plan.plugging import repair_ports
 from pycapo.plan.port_floating_ips import floating_ips, leave_floating_ips
 from pycapo.plan.port_names import name_ports
@@ -84,7 +84,8 @@ def plan_server(server: OpenStackServer, seen: Seen) -> Plan:
 def _keep(server: OpenStackServer, seen: Seen, record: Server) -> Plan:
     """What makes a server that exists whole again, and what keeps it from being ready."""
     told = (*state_waits(record), *differing(server, seen))
-    repairs = (*retag(server, seen), *repair_pairs(server, seen), *join_subports(server, seen))
+    ports = (*retag(server, seen), *repair_pairs(server, seen), *join_subports(server, seen))
+    repairs = (*repair_networks(server, seen), *ports)
     plan = Plan(steps=repairs, waits=told)
     if record.status not in GONE:
         own = plan_networks(server, seen)

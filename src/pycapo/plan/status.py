@@ -105,6 +105,7 @@ def _named(
                 id=record.id if record else None,
                 subnets=subnets,
                 subnet_pools=[SubnetPoolStatus(name=_last(it), id=it.id) for it in named.pools] or None,
+                qos_policy_id=named.policy,
                 condition=condition,
             )
         )

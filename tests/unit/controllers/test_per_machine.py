@@ -21,10 +21,15 @@ from pycapo.model.kinds import Kind
 from pycapo.model.marks import OWNER_ANNOTATION, find_marks
 from pycapo.model.records import Network, Port, Subnet
 
-V4 = {"name": "v4", "from": ["10.64.0.0/16"], "prefixLength": 28}
+V4: dict[str, Any] = {"name": "v4", "from": ["10.64.0.0/16"], "prefixLength": 28}
 V6 = {"name": "v6", "from": ["fd00:64::/48"], "prefixLength": 64, "enableDHCP": False}
 OWN: dict[str, Any] = {"name": "own", "perMachine": {"subnets": [V4, V6]}}
 VLANS: dict[str, Any] = {"name": "vlan", "perMachine": {"claim": {"filter": {"tags": ["node-vlan"]}}}}
+
+
+def narrow(*prefixes: str) -> dict[str, Any]:
+    """A network for each machine out of a pool that has little."""
+    return {"name": "own", "perMachine": {"subnets": [{**V4, "from": list(prefixes)}]}}
 
 
 def a_stage(*networks: dict[str, Any], vlans: int = 0) -> Stage:
@@ -149,8 +154,7 @@ def test_a_set_that_nothing_matches_is_told_on_the_cluster_and_the_machine() -> 
 
 
 def test_a_pool_with_nothing_left_is_told_before_anything_is_made_and_a_wider_one_helps() -> None:
-    narrow = {"name": "own", "perMachine": {"subnets": [{**V4, "from": ["10.64.0.0/27"]}]}}
-    stage = a_stage(narrow)
+    stage = a_stage(narrow("10.64.0.0/27"))
     add(stage, "worker-0", "worker-1", "worker-2")
     stage.settle()
     reason, message = told(stage, "worker-2")[1:]
@@ -161,9 +165,7 @@ def test_a_pool_with_nothing_left_is_told_before_anything_is_made_and_a_wider_on
     )
     assert own_networks(stage) == ["worker-0-own", "worker-1-own"]
 
-    stage.change(
-        networks=[{"name": "own", "perMachine": {"subnets": [{**V4, "from": ["10.64.0.0/27", "10.65.0.0/28"]}]}}]
-    )
+    stage.change(networks=[narrow("10.64.0.0/27", "10.65.0.0/28")])
     stage.settle()
 
     assert set(carved(stage)) == {"10.64.0.0/28", "10.64.0.16/28", "10.65.0.0/28"}
@@ -382,14 +384,6 @@ def test_a_lost_subnet_port_and_network_come_back_once() -> None:
 
     assert machines_on(stage) == {"worker-0": "worker-0-own"}
     assert len(carved(stage)) == 2
-
-
-def test_the_bastion_can_have_a_network_of_its_own() -> None:
-    ports = [{}, {"clusterNetwork": "own"}]
-    spec = {"flavor": {"filter": {"name": "m1.small"}}, "image": {"filter": {"name": "ubuntu"}}, "ports": ports}
-    stage = Stage(networks=[OWN], bastion={"enabled": True, "spec": spec})
-
-    assert list(machines_on(stage).values()) == [f"{NAME}-bastion-own"]
 
 
 def test_nothing_that_pycapo_made_or_that_is_external_is_claimed() -> None:

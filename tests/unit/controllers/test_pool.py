@@ -29,9 +29,9 @@ from pycapo.plan.pool_address import ADDRESS_READY
 POOL = TypedLocalObjectReference(api_group=API_GROUP, kind="OpenStackFloatingIPPool", name="public")
 
 
-def a_pool(**spec: Any) -> OpenStackFloatingIPPool:
+def a_pool(name: str = "public", **spec: Any) -> OpenStackFloatingIPPool:
     wanted = {"identityRef": {"name": "cloud-config", "cloudName": "dev"}, "reclaimPolicy": "Delete", **spec}
-    return OpenStackFloatingIPPool.from_dict({"metadata": {"namespace": NAMESPACE, "name": "public"}, "spec": wanted})
+    return OpenStackFloatingIPPool.from_dict({"metadata": {"namespace": NAMESPACE, "name": name}, "spec": wanted})
 
 
 def a_claim(name: str, **fields: Any) -> IPAddressClaim:
@@ -334,6 +334,43 @@ def test_a_machine_that_waits_for_its_address_says_why_and_nothing_of_it_is_made
     stage.delete("worker-0")
     stage.settle()
     assert stage.kube.list(IPAddressClaim) == []
+
+
+def test_a_bastion_that_waits_for_an_address_says_so_and_goes_on_with_another_pool() -> None:
+    spec = {"flavor": {"filter": {"name": "m1.small"}}, "image": {"filter": {"name": "ubuntu"}}}
+    reference = {"apiGroup": API_GROUP, "kind": "OpenStackFloatingIPPool", "name": "public"}
+    stage = staged(maxIPs=0)
+    stage.change(bastion={"enabled": True, "spec": {**spec, "floatingIPPoolRef": reference}})
+    stage.settle()
+    assert "all 0 floating IPs are in use" in stage.told(stage.cluster, "BastionReady")[2]
+
+    stage.change(bastion={"enabled": True, "spec": {**spec, "floatingIPPoolRef": {**reference, "name": "none"}}})
+    stage.settle()
+    assert "there is no OpenStackFloatingIPPool none" in stage.told(stage.cluster, "BastionReady")[2]
+
+    stage.kube.create(a_pool("none"))
+    stage.settle()
+
+    assert stage.told(stage.cluster, "BastionReady")[0] == "True"
+
+
+def test_a_bastion_that_waits_for_an_address_goes_on_when_its_pool_grows() -> None:
+    reference = {"apiGroup": API_GROUP, "kind": "OpenStackFloatingIPPool", "name": "public"}
+    spec = {
+        "flavor": {"filter": {"name": "m1.small"}},
+        "image": {"filter": {"name": "ubuntu"}},
+        "floatingIPPoolRef": reference,
+    }
+    stage = staged(maxIPs=0)
+    stage.change(bastion={"enabled": True, "spec": spec})
+    stage.settle()
+
+    before, after = pool(stage), copy_of(pool(stage))
+    after.spec.max_ips = 1
+    stage.kube.patch(before, after)
+    stage.settle()
+
+    assert stage.told(stage.cluster, "BastionReady")[0] == "True"
 
 
 def test_a_pool_that_does_not_exist_is_told_on_the_machine() -> None:

@@ -13,7 +13,7 @@ from pycapo.api.rules.addresses import check_address, check_inside, check_prefix
 from pycapo.api.rules.change import Change
 from pycapo.api.rules.fixed import Freedom, Update, items, part, spec_of, template_spec_of
 from pycapo.api.rules.machine import check_machine
-from pycapo.api.rules.networks import advise_networks, check_subnets
+from pycapo.api.rules.networks import MACHINE_NETWORKS_IN_PLACE, advise_networks, check_subnets
 from pycapo.api.rules.problem import Problem, duplicate, forbidden
 from pycapo.api.rules.security import LISTS, check_security
 
@@ -99,6 +99,7 @@ CLUSTER = (
             "apiServer.managedLoadBalancer.monitor",
             *(f"networks[*].managed.{name}" for name in ("mtu", "enablePortSecurity", "qosPolicy", "router", "tags")),
             *(f"networks[*].managed.subnets[*].{name}" for name in _IN_PLACE if name != "cidr"),
+            *(f"networks[*].perMachine.{name}" for name in MACHINE_NETWORKS_IN_PLACE),
         ),
         when={
             "controlPlaneEndpoint": _endpoint_is_unset,

@@ -20,6 +20,11 @@ from pycapo.api.rules.fixed import items, part
 from pycapo.api.rules.problem import Problem
 
 Json = dict[str, Any]
+MACHINE_NETWORKS_IN_PLACE = (
+    *("mtu", "enablePortSecurity", "qosPolicy", "tags"),
+    *(f"subnets[*].{name}" for name in ("dnsNameservers", "hostRoutes", "enableDHCP")),
+)
+"""What changes in place of the networks that are made for each machine."""
 
 
 def check_subnets(path: str, spec: Json) -> Iterator[Problem]:
@@ -53,15 +58,20 @@ def _subnet(path: str, subnet: Json) -> Iterator[Problem]:
     yield from check_subnet_cidr(f"{path}.cidr", cidr)
     for index, pool in enumerate(items(subnet, "allocationPools")):
         yield from check_range(f"{path}.allocationPools[{index}]", pool, cidr)
+    yield from _learned(path, subnet, cidr)
+    gateway = subnet.get("gateway")
+    if gateway != NO_GATEWAY:
+        yield from check_address(f"{path}.gateway", gateway)
+        yield from check_inside(f"{path}.gateway", gateway, cidr)
+
+
+def _learned(path: str, subnet: Json, cidr: object) -> Iterator[Problem]:
+    """Yield the problems of what guests of a subnet learn."""
     for index, server in enumerate(items(subnet, "dnsNameservers")):
         yield from _same_version(f"{path}.dnsNameservers[{index}]", server, cidr)
     for index, route in enumerate(items(subnet, "hostRoutes")):
         yield from check_prefix(f"{path}.hostRoutes[{index}].destination", route.get("destination"))
         yield from _same_version(f"{path}.hostRoutes[{index}].nextHop", route.get("nextHop"), cidr)
-    gateway = subnet.get("gateway")
-    if gateway != NO_GATEWAY:
-        yield from check_address(f"{path}.gateway", gateway)
-        yield from check_inside(f"{path}.gateway", gateway, cidr)
 
 
 def _same_version(path: str, text: object, cidr: object) -> Iterator[Problem]:
@@ -101,10 +111,7 @@ def _carved(path: str, per_machine: Json) -> Iterator[Problem]:
             if first != where:
                 told = f"is the second IPv{version} subnet after {first}; Neutron takes one subnet pool for each IP version"
                 yield Problem(where, f"{told} of a network", subnet.get("name"))
-        for position, server in enumerate(items(subnet, "dnsNameservers")):
-            yield from _same_version(
-                f"{where}.dnsNameservers[{position}]", server, (items(subnet, "from") or [None])[0]
-            )
+        yield from _learned(where, subnet, (items(subnet, "from") or [None])[0])
 
 
 def _fitting(path: str, length: int, around: Network) -> Iterator[Problem]:

@@ -9,6 +9,7 @@ from typing import Any
 from pycapo.api.rules.change import Change
 from pycapo.api.rules.fixed import Freedom, Update, items, spec_of
 from pycapo.api.rules.machine import check_devices
+from pycapo.api.rules.networks import MACHINE_NETWORKS_IN_PLACE
 from pycapo.api.rules.ports import MUTABLE, check_ports
 from pycapo.api.rules.problem import Problem
 
@@ -21,7 +22,11 @@ def _comes(_update: Update, change: Change) -> bool:
 
 
 SERVER = Freedom(
-    always=("identityRef", "networks[*].subnets[*].pool", "networks[*].subnets[*].from", *MUTABLE),
+    always=(
+        "identityRef",
+        *(f"networks[*].{name}" for name in ("subnets[*].pool", "subnets[*].from", *MACHINE_NETWORKS_IN_PLACE)),
+        *MUTABLE,
+    ),
     when={"networks[*]": _comes},
     default="OpenStackServer is immutable; delete it and make a new one, or replace its machine",
 )

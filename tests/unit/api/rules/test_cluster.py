@@ -175,6 +175,18 @@ def test_a_named_network_may_be_tuned_but_not_turned_into_another() -> None:
     assert refused(old, networks=[{"name": "n", "managed": other}]) == ["spec.networks[n].managed.provider.networkType"]
 
 
+def test_what_is_said_of_networks_for_each_machine_changes_in_place() -> None:
+    carved = {"name": "v4", "from": ["10.64.0.0/24"], "prefixLength": 28}
+    old = a_cluster(networks=[{"name": "n", "perMachine": {"subnets": [carved]}}])
+    told = {"mtu": 1400, "enablePortSecurity": False, "qosPolicy": {"id": "gold"}, "tags": ["fast"]}
+    routes = [{"destination": "10.98.0.0/16", "nextHop": "10.64.0.1"}]
+    subnet = {**carved, "dnsNameservers": ["10.0.0.2"], "hostRoutes": routes, "enableDHCP": False}
+
+    assert refused(old, networks=[{"name": "n", "perMachine": {**told, "subnets": [subnet]}}]) == []
+    gateway = [{"name": "n", "perMachine": {"subnets": [{**carved, "gateway": "None"}]}}]
+    assert refused(old, networks=gateway) == ["spec.networks[n].perMachine.subnets[v4].gateway"]
+
+
 def test_prefixes_to_carve_from_are_added_and_nothing_else_of_them_changes() -> None:
     def networks(*prefixes: str, length: int = 28) -> list[Json]:
         subnet = {"name": "v4", "from": list(prefixes), "prefixLength": length}

@@ -72,6 +72,8 @@ def own(*subnets: dict[str, Any]) -> dict[str, Any]:
         ([carved(**{"from": ["10.64.0.1/16"]})], "subnets[0].from[0]"),
         ([carved(), carved(name="b", **{"from": ["10.65.0.0/16"]})], "subnets[1]"),
         ([carved(dnsNameservers=["fd00::1"])], "subnets[0].dnsNameservers[0]"),
+        ([carved(hostRoutes=[{"destination": "10.98.0.1/16x"}])], "subnets[0].hostRoutes[0].destination"),
+        ([carved(hostRoutes=[{"destination": "::/0", "nextHop": "fd00::1"}])], "subnets[0].hostRoutes[0].nextHop"),
     ],
 )
 def test_what_no_network_of_a_machine_can_be_is_refused(subnets: list[dict[str, Any]], path: str) -> None:
