@@ -4,7 +4,7 @@
 Rule: the networks are an operator's; they and everything else in OpenStack are as before when the attachment is gone.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -121,6 +121,11 @@ def test_nics_come_change_and_go_while_the_servers_stay_the_same(world: World, m
     changed = [nics(cloud, server, STORAGE)[0] for server in servers]
     assert [port.id for port in changed] == [port.id for port in first]
     assert all("gold" in port.tags and port.allowed_address_pairs for port in changed)
+    group = {"securityGroups": [{"filter": {"name": "default"}}]}
+    for fields, count in ((group, 1), ({}, 0)):
+        attach(world, machines, nic(TRAFFIC, securityGroups=[]), nic(STORAGE, **fields))
+        grouped = [nics(cloud, server, STORAGE)[0] for server in servers]
+        assert [(port.id, len(port.security_group_ids)) for port in grouped] == [(port.id, count) for port in first]
 
     attach(world, machines, nic(TRAFFIC, securityGroups=[], defaultRoute=True))
     assert ports_on(cloud, STORAGE) == []
@@ -240,6 +245,8 @@ def test_floating_ips_ports_that_were_there_and_trunks_come_and_go_on_machines_t
     assert cloud.network.get_port(operators.port).device_id == servers[second]
     assert (nics(cloud, holder, STORAGE), pointing_at(cloud, holder)) == ([], set())
 
+    change = lambda it: attach(world, machines, {"floatingIP": {}}, vip, it, **selector)  # noqa: E731
+    assert_trunk_changes_in_place(cloud, servers[second], change)
     kept = {port.id for port in cloud.network.ports(device_id=servers[second])}
     attach(world, machines, {"floatingIP": {"address": operators.address}}, vip, trunk, **selector)
     assert pointing_at(cloud, servers[second]) == {operators.address}
@@ -250,6 +257,22 @@ def test_floating_ips_ports_that_were_there_and_trunks_come_and_go_on_machines_t
     assert ports_on(cloud, STORAGE) == list(cloud.network.trunks()) == []
     assert {name: server_of(world, machines, name) for name in RUNNING} == servers
     label(world, machines, second, None)
+
+
+def assert_trunk_changes_in_place(cloud: Any, server: str, change: Callable[[Json], None]) -> None:
+    """Ports come into a trunk and go out of it on a server that runs: the NIC and the port that is in both stay."""
+    (before,) = nics(cloud, server, STORAGE)
+    child = lambda id: {"segmentationID": id, "port": {"network": {"filter": {"name": STORAGE}}}}  # noqa: E731
+    carried = lambda: {  # noqa: E731
+        it["segmentation_id"]: it["port_id"] for it in cloud.network.get_port(before.id).trunk_details["sub_ports"]
+    }
+    change(nic(STORAGE, subports=[child(101), child(102)]))
+    more = carried()
+    change(nic(STORAGE, subports=[child(102)]))
+    assert (sorted(more), carried()) == ([101, 102], {102: more[102]})
+    assert [port.id for port in nics(cloud, server, STORAGE)] == [before.id]
+    assert len(ports_on(cloud, STORAGE)) == 2
+    change(nic(STORAGE, subports=[child(101)]))
 
 
 def ready(world: World, namespace: str) -> int:

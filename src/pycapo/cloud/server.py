@@ -105,6 +105,12 @@ def observe_trunks(cloud: Cloud, seen: Seen) -> Seen:
     return msgspec.structs.replace(seen, owned={**seen.owned, Kind.TRUNK: trunks})
 
 
+def observe_groups(cloud: Cloud, seen: Seen) -> Seen:
+    """The same with the security groups of the project, from the shared picture."""
+    groups = tuple(cloud.look({Kind.SECURITY_GROUP}).all(Kind.SECURITY_GROUP))
+    return msgspec.structs.replace(seen, beside={**seen.beside, Kind.SECURITY_GROUP: groups})
+
+
 def observe_asked(cloud: Cloud, seen: Seen, asking: OpenStackServer, *, max_age: float) -> Seen:
     """What matters for further ports of a server, those that `asking` lists: what stands in their way, nothing found yet."""
     picture = cloud.look({Kind.PORT, Kind.FLOATING_IP}, max_age=max_age)

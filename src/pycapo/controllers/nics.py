@@ -13,7 +13,14 @@ from pycapo.api.v1alpha1 import AttachedPort, OpenStackNetworkAttachment, OpenSt
 from pycapo.cloud.apply import apply
 from pycapo.cloud.cloud import Cloud
 from pycapo.cloud.errors import CloudError
-from pycapo.cloud.server import observe_asked, observe_further, observe_server, observe_subnets, observe_trunks
+from pycapo.cloud.server import (
+    observe_asked,
+    observe_further,
+    observe_groups,
+    observe_server,
+    observe_subnets,
+    observe_trunks,
+)
 from pycapo.controllers.claimed_addresses import ClaimedAddresses
 from pycapo.controllers.reservations import Reservations, taking
 from pycapo.controllers.telling import TROUBLE, next_look, tell_steps
@@ -29,7 +36,7 @@ from pycapo.plan.asking import asking_server, nic_subnets_wanted, nics_wanted
 from pycapo.plan.attaching import plan_nics
 from pycapo.plan.attachment import told_of
 from pycapo.plan.fixed_addresses import LOOK_AGAIN, PASSING, takes
-from pycapo.plan.nics import CONDITION, Wish, has_trunks, hold_back, is_trunk, made_for, nic_entries
+from pycapo.plan.nics import CONDITION, Wish, has_trunks, hold_back, is_trunk, leaves_groups, made_for, nic_entries
 from pycapo.plan.plugging import is_child
 from pycapo.plan.port_claims import claims_prefix, nic_claims_wanted, spent
 from pycapo.plan.references import Place
@@ -125,6 +132,7 @@ class Nics:
         seen = observe_trunks(self._cloud, seen) if trunks or has_trunks(seen) else seen
         seen = observe_further(self._cloud, seen, nics_wanted(wish, self._server, seen))
         seen = observe_further(self._cloud, seen, nic_subnets_wanted(wish, self._server, seen))
+        seen = observe_groups(self._cloud, seen) if leaves_groups(wish) else seen
         wanted = nic_claims_wanted(wish, self._server, seen)
         return msgspec.structs.replace(seen, claimed=self._claimed.get(self._server, wanted))
 

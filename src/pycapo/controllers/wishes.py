@@ -24,7 +24,7 @@ from pycapo.model.marks import OWNER_ANNOTATION
 from pycapo.model.seen import Seen
 from pycapo.plan.machine import complete_ports, provisioned, role_group
 from pycapo.plan.machine_networks import placed_ports
-from pycapo.plan.nics import Wish, attachments_of
+from pycapo.plan.nics import Wish, attachments_of, known_again
 from pycapo.plan.per_machine import machine_networks
 from pycapo.plan.port_claims import claimant
 
@@ -60,7 +60,7 @@ def wishes_for(kube: Kube, server: OpenStackServer, seen: Seen, claims: Iterable
         return
     known = [it for it in kube.list(OpenStackNetworkAttachment, namespace=server.metadata.namespace or "") if id_of(it)]
     for attachment in sorted(known, key=lambda it: it.metadata.name):
-        yield attachment, _placed(_wish(kube, attachment, machine), server, seen)
+        yield attachment, known_again(_placed(_wish(kube, attachment, machine), server, seen), server, seen)
     of_claims = {id for name in claims if (id := claimant(server.metadata.name, name))}
     for id in _forgotten(kube, known, server, there=attachments_of(seen) | of_claims):
         yield None, Wish(id=id)

@@ -10,6 +10,7 @@ keeps no NIC.
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 
@@ -22,7 +23,7 @@ from pycapo.model.steps import Create, Plan, Step, Update, Wait
 from pycapo.plan.asking import as_nics, as_own, asking_server, unresolved
 from pycapo.plan.capabilities import extension_waits
 from pycapo.plan.detaching import busy, leave_nics, nic_wait, take_out
-from pycapo.plan.entries import entries, entry_at, trunk_role, wants_trunk
+from pycapo.plan.entries import Entry, entries, entry_at, trunk_role, wants_trunk
 from pycapo.plan.existing_ports import claim_ports, existing_waits
 from pycapo.plan.fixed_addresses import resolve_server
 from pycapo.plan.machine_networks import plan_networks
@@ -36,6 +37,8 @@ from pycapo.plan.ports import contradictions, create_ports, create_trunks, missi
 from pycapo.plan.references import Resolved
 from pycapo.plan.subports import join_subports, subport_waits
 
+DEFAULT_GROUP = "default"
+"""The name of the group that each project has from Neutron."""
 _PLACE = re.compile(r"spec\.ports\[(\d+)\]")
 
 
@@ -110,7 +113,15 @@ def _made(asked: _Asked) -> Iterator[Step]:
         port = entry.seen(asked.seen)
         if port and not entry.port.existing_port:
             body = port_body(asked.server, entry, seen=asked.seen, resolved=asked.resolved)
-            yield from repair_port(entry, port, body, seen=asked.seen)
+            yield from repair_port(entry, port, {**_default_groups(entry, asked.seen), **body}, seen=asked.seen)
+
+
+def _default_groups(entry: Entry, seen: Seen) -> dict[str, Any]:
+    """Neutron's default group, by its id, for a port whose entry leaves its groups to Neutron; it may have named others before."""
+    if entry.port.security_groups is not None or entry.port.enable_port_security is False:
+        return {}
+    named = [it.id for it in seen.beside.get(Kind.SECURITY_GROUP, ()) if it.name == DEFAULT_GROUP]
+    return {"security_groups": named} if len(named) == 1 else {}
 
 
 def _port(asked: _Asked, index: int, *, plugged: bool) -> Port | None:

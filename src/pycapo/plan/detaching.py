@@ -6,13 +6,15 @@
 Rule: what somebody made is given back, never deleted; what he uses elsewhere by now is left alone.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+
+import msgspec
 
 from pycapo.api.v1alpha1 import OpenStackServer
 from pycapo.model.kinds import Kind
 from pycapo.model.records import FloatingIP, Port, Server, Trunk
 from pycapo.model.seen import Seen
-from pycapo.model.steps import Delete, Plan, Step, Wait
+from pycapo.model.steps import Delete, Plan, Step, Update, Wait
 from pycapo.plan.asking import borrowed, names_address
 from pycapo.plan.existing_ports import give_back
 from pycapo.plan.nics import CONDITION, Wish, made_for, nics_wished
@@ -29,7 +31,8 @@ def leave_nics(wish: Wish, server: OpenStackServer, seen: Seen, *, record: Serve
     parents = [it for it in ports if it.mark and not is_child(it.mark.role)]
     roles = {it.mark.role for it in parents if it.mark}
     orphans = [it for it in ports if it.mark and it.mark.role.rpartition("-")[0] not in roles and it not in parents]
-    plan = Plan(steps=tuple(leave(it, seen, why=_WHY) for it in _floating_ips(wish, server, seen)))
+    leaving = (*(leave(it, seen, why=_WHY) for it in _floating_ips(wish, server, seen)), *_let_out(orphans, seen))
+    plan = Plan(steps=leaving)
     for port in sorted((*parents, *orphans), key=lambda it: it.id):
         plan += take_away(port, seen, record)
     return plan
@@ -39,7 +42,8 @@ def take_away(port: Port, seen: Seen, record: Server | None) -> Plan:
     """Unplugs a port; once it is unplugged its trunk goes, then the ports that the trunk carried, and it."""
     if port.leaving:
         return Plan(waits=(nic_wait("Unplugging", f"port {port.name} is being unplugged"),))
-    if port.device_id and record is not None and record.id == port.device_id:
+    inside = record is not None and record.id == port.device_id and not (port.mark and is_child(port.mark.role))
+    if record is not None and inside:
         return take_out(port, record, why=_WHY)
     if port.device_id and record is not None and port.device_owner != "trunk:subport":
         message = f"port {port.name} is plugged into {port.device_id}, not into server {record.id}; it is left alone"
@@ -65,6 +69,16 @@ def busy(record: Server, what: str, *, path: str = "") -> Wait:
 def nic_wait(reason: str, message: str, *, path: str = "", after: float | None = UNPLUGGED_AGAIN) -> Wait:
     """A wait of an attachment."""
     return Wait(condition=CONDITION, reason=reason, message=message, path=path, after=after)
+
+
+def _let_out(orphans: Iterable[Port], seen: Seen) -> Iterator[Step]:
+    """Takes ports out of their trunks, which stay."""
+    going = {it.id for it in orphans}
+    for trunk in seen.all(Kind.TRUNK, Trunk):
+        stay = [it for it in trunk.sub_ports if it.port_id not in going]
+        if len(stay) < len(trunk.sub_ports):
+            told = f"take {len(trunk.sub_ports) - len(stay)} ports out of trunk {trunk.name}: {_WHY}"
+            yield Update(kind=Kind.TRUNK, id=trunk.id, body={"sub_ports": msgspec.to_builtins(stay)}, why=told)
 
 
 def _remove(port: Port, seen: Seen) -> Iterator[Step]:

@@ -2,18 +2,16 @@
 """The NICs that network attachments ask for on a server, and how each is known again.
 
     port                       attach-<attachment>-<fingerprint>-[t]<n>       t: the parent of a trunk, which has the same role
-    port of the trunk          attach-<attachment>-<fingerprint>-[t]<n>-<m>
+    port of the trunk          attach-<attachment>-<fingerprint>-[t]<n>-<its own fingerprint>
     floating IP that was made  <the port's role>-<fingerprint>                one that was there before: the port's role, borrowed
 
 Rule: a NIC is known again by what cannot change of it. The role of its port (its mark) holds the attachment and a fingerprint of
-the entry without the fields that change in place; so an entry may move in the list, and what was made for it stays.
+the entry without the fields that change in place; so an entry may move in the list, and what was made for it stays
+(`plan.nic_roles`).
 """
 
-import hashlib
 import re
-from collections import Counter
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -24,18 +22,10 @@ from pycapo.model.kinds import Kind
 from pycapo.model.records import FloatingIP, Port, Record
 from pycapo.model.seen import Seen
 from pycapo.plan.entries import Entry, children, port_path
+from pycapo.plan.nic_roles import Roles, letters, roles_of
 from pycapo.plan.plugging import NIC
 
 CONDITION = "Ready"
-_IN_PLACE = (
-    *("tags", "description", "nameSuffix", "adminStateUp", "allowedAddressPairs", "defaultSecurityGroups"),
-    *("floatingIP", "defaultRoute"),
-)
-"""Fields of an entry that change in place, whatever was there before."""
-
-_SAID = ("securityGroups", "enablePortSecurity", "qosPolicy")
-"""Fields that Neutron changes in place as long as the entry has a word on them; without one they are Neutron's default."""
-
 _TRUNK = re.compile(rf"{NIC}[^-]+-[^-]+-t\d+$")
 
 
@@ -50,6 +40,8 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
     held: bool = False
     written: tuple[PortOpts, ...] = ()
     completed: tuple[PortOpts, ...] = ()
+    roles: tuple[Roles, ...] = ()
+    """The roles of the entries, as far as it was looked which ports are there; else those of new ports."""
 
 
 class Nic(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,6 +54,12 @@ class Nic(msgspec.Struct, frozen=True, kw_only=True):
 def hold_back(wish: Wish) -> Wish:
     """The wish of an attachment while a server can get no NIC: what it asks for waits, what it does not may go."""
     return msgspec.structs.replace(wish, held=True) if wish.written else wish
+
+
+def leaves_groups(wish: Wish) -> bool:
+    """Whether an entry leaves the groups of its port to Neutron: those that it names no more go back to Neutron's default."""
+    ports = (it for port in wish.completed for it in (port, *(subport.port for subport in port.subports or ())))
+    return any(it.security_groups is None and not it.existing_port for it in ports)
 
 
 def attachment_of(role: str) -> str | None:
@@ -90,25 +88,17 @@ def is_trunk(role: str) -> bool:
     return _TRUNK.match(role) is not None
 
 
-def fingerprint(port: PortOpts) -> str:
-    """What cannot change of a NIC, as ten letters: the same for ever, for it is written in the marks of ports."""
-    said: dict[str, Any] = msgspec.to_builtins(port)
-    return _letters({name: True if name in _SAID else value for name, value in said.items() if name not in _IN_PLACE})
+def known_again(wish: Wish, server: OpenStackServer, seen: Seen) -> Wish:
+    """The wish with the roles of the NICs that were made for its entries already."""
+    ports = [it for it in made_for(seen, wish.id) if isinstance(it, Port)]
+    return msgspec.structs.replace(wish, roles=_roles(wish, server, ports))
 
 
 def nic_entries(wish: Wish, server: OpenStackServer) -> Iterator[Entry]:
     """The entries of a wish: each with the path in the attachment, and with the role and name of its port on this server."""
-    counted: Counter[str] = Counter()
-    for index, (written, completed) in enumerate(zip(wish.written, wish.completed, strict=True)):
-        print_ = fingerprint(written)
-        trunk = "t" if written.trunk or written.subports else ""
-        yield Entry(
-            path=port_path(index),
-            role=f"{NIC}{wish.id}-{print_}-{trunk}{counted[print_]}",
-            name=names.port(server.metadata.name, suffix(wish, index)),
-            port=completed,
-        )
-        counted[print_] += 1
+    roles = wish.roles or _roles(wish, server, ())
+    for index, (completed, of) in enumerate(zip(wish.completed, roles, strict=True)):
+        yield Entry(path=port_path(index), role=of.parent, name=_name(wish, server, index), port=completed)
 
 
 def suffix(wish: Wish, index: int) -> str:
@@ -118,19 +108,26 @@ def suffix(wish: Wish, index: int) -> str:
 
 def nics_wished(wish: Wish, server: OpenStackServer) -> Iterator[Nic]:
     """Every port of a wish: each entry, and after it the other ports of its trunk."""
-    for entry, written in zip(nic_entries(wish, server), wish.written, strict=True):
+    roles = wish.roles or _roles(wish, server, ())
+    for entry, written, of in zip(nic_entries(wish, server), wish.written, roles, strict=True):
         yield Nic(entry=entry, floating_ip=_floating_role(entry, written.floating_ip))
-        for child, subport in zip(children(entry), written.subports or (), strict=True):
-            yield Nic(entry=child, floating_ip=_floating_role(child, subport.port.floating_ip))
+        for child, subport, last in zip(children(entry), written.subports or (), of.children, strict=True):
+            known = msgspec.structs.replace(child, role=f"{of.parent}-{last}")
+            yield Nic(entry=known, floating_ip=_floating_role(known, subport.port.floating_ip))
+
+
+def _name(wish: Wish, server: OpenStackServer, index: int) -> str:
+    return names.port(server.metadata.name, suffix(wish, index))
+
+
+def _roles(wish: Wish, server: OpenStackServer, ports: Sequence[Port]) -> tuple[Roles, ...]:
+    named = [_name(wish, server, index) for index in range(len(wish.written))]
+    return roles_of(wish.id, wish.written, named, ports)
 
 
 def _floating_role(entry: Entry, wanted: PortFloatingIP | None) -> str:
     """The role of a floating IP; of what the attachment says, not of what the cluster makes of it just now."""
-    return f"{entry.role}-{_letters(msgspec.to_builtins(wanted))}"
-
-
-def _letters(said: Any) -> str:
-    return hashlib.sha256(msgspec.json.encode(said, order="sorted")).hexdigest()[:10]
+    return f"{entry.role}-{letters(msgspec.to_builtins(wanted))}"
 
 
 def _all(seen: Seen) -> tuple[Port | FloatingIP, ...]:

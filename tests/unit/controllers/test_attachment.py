@@ -169,6 +169,35 @@ def test_a_qos_policy_is_changed_in_place() -> None:
     assert (after.id, before.qos_policy_id, after.qos_policy_id) == (before.id, one, two)
 
 
+@pytest.mark.parametrize("network", ["storage", None])
+def test_groups_that_are_taken_out_and_come_back_are_changed_in_place(network: str | None) -> None:
+    def entry(**fields: Any) -> PortOpts:
+        return nic(**fields) if network else PortOpts(**fields)
+
+    stage = AttachmentStage("worker-0")
+    (group,) = stage.cloud.create(Kind.SECURITY_GROUP, [{"name": "web"}], marks=[None])
+    groups = [SecurityGroupParam(id=group.id)]
+    stage.attach(entry())
+    (before,) = the_nics(stage)
+    seen = []
+    for fields in ({"security_groups": groups}, {}, {"security_groups": groups}, {"security_groups": []}, {}):
+        stage.edit(entry(**fields))
+        (port,) = the_nics(stage)
+        seen.append(port.security_groups)
+
+    assert seen == [(group.id,), before.security_groups, (group.id,), (), before.security_groups]
+    assert (port.id, port.device_id, len(before.security_groups)) == (
+        before.id,
+        stage.vm("worker-0"),
+        0 if network else 1,
+    )
+
+
+def the_nics(stage: AttachmentStage) -> list[Any]:
+    """The ports of the attachment, whichever network they are on."""
+    return [it for it in stage.cloud.all(Kind.PORT) if it.mark and it.mark.role.startswith("attach-")]
+
+
 REPLUGS: list[dict[str, Any]] = [
     {"fixed_ips": [FixedIP(ip_address="10.20.0.9")]},
     {"mac_address": "fa:16:3e:00:00:09"},
@@ -178,7 +207,6 @@ REPLUGS: list[dict[str, Any]] = [
     {"dns_name": "storage"},
     {"extra_dhcp_options": [ExtraDHCPOption(name="mtu", value="9000")]},
     {"trunk": True},
-    {"security_groups": []},
 ]
 
 

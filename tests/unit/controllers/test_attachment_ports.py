@@ -352,16 +352,50 @@ def test_a_trunk_without_ports_is_made_and_goes_with_the_machine() -> None:
     assert stage.cloud.snapshot() == before
 
 
-def test_other_ports_of_a_trunk_are_another_nic() -> None:
+def children(stage: AttachmentStage) -> dict[int, str]:
+    """The ids of the ports in the trunk, by segmentation id."""
+    (trunk,) = stage.cloud.all(Kind.TRUNK)
+    return {it.segmentation_id: it.port_id for it in trunk.sub_ports}
+
+
+def test_ports_come_into_a_trunk_and_go_out_of_it_while_the_nic_and_the_others_stay() -> None:
     stage = AttachmentStage("worker-0")
-    stage.attach(a_trunk(101))
+    stage.attach(a_trunk(101, 102))
+    (before,), (trunk,), first = stage.nics("worker-0"), stage.cloud.all(Kind.TRUNK), children(stage)
+
+    stage.edit(a_trunk(102, 103))
+    second = children(stage)
+    stage.edit(a_trunk(103, 102, 101))
+
+    assert [it.id for it in stage.nics("worker-0")] == [before.id]
+    assert [it.id for it in stage.cloud.all(Kind.TRUNK)] == [trunk.id]
+    assert (second[102], sorted(second)) == (first[102], [102, 103])
+    assert {seg: children(stage)[seg] for seg in (102, 103)} == second
+    assert (carried(stage)[103], len(stage.nics()), stage.ready()[0]) == ("worker-0-extra-0-0", 4, "True")
+
+
+def test_all_ports_of_a_trunk_can_go_and_it_stays_where_the_entry_says_so() -> None:
+    stage = AttachmentStage("worker-0")
+    stage.attach(nic(trunk=True, subports=a_trunk(101).subports))
     (before,) = stage.nics("worker-0")
 
-    stage.edit(a_trunk(101, 102))
+    stage.edit(nic(trunk=True))
+    assert (carried(stage), [it.id for it in stage.nics()]) == ({}, [before.id])
+    stage.edit(a_trunk(101))
 
-    (after,) = stage.nics("worker-0")
-    assert (after.id != before.id, sorted(carried(stage))) == (True, [101, 102])
-    assert len(stage.nics()) == 3
+    assert [it.id for it in stage.nics("worker-0")] == [before.id]
+    assert sorted(carried(stage)) == [101]
+
+
+def test_of_two_trunks_the_one_whose_entry_stays_keeps_its_nic() -> None:
+    stage = AttachmentStage("worker-0")
+    stage.attach(a_trunk(101), a_trunk(102))
+    (kept,) = [it for it in stage.nics("worker-0") if it.name == "worker-0-extra-1"]
+
+    stage.edit(a_trunk(102))
+
+    assert [it.id for it in stage.nics("worker-0")] == [kept.id]
+    assert sorted(carried(stage)) == [102]
 
 
 def test_a_trunk_that_somebody_deleted_is_made_again_and_the_nic_is_the_same() -> None:

@@ -16,10 +16,10 @@ from pycapo.model.seen import Seen
 from pycapo.model.steps import Create, Delete, Key, Plan, Update
 from pycapo.plan.asking import nics_wanted
 from pycapo.plan.attaching import plan_nics
+from pycapo.plan.nic_roles import fingerprint
 from pycapo.plan.nics import (
     Wish,
     attachment_of,
-    fingerprint,
     hold_back,
     is_trunk,
     nic_entries,
@@ -238,7 +238,7 @@ def test_the_role_of_a_trunk_says_so_and_its_ports_follow() -> None:
     parent, child = (nic.entry for nic in nics_wished(a_wish(trunk), a_server()))
 
     assert parent.role.endswith("-t0")
-    assert child.role == f"{parent.role}-0"
+    assert child.role.rpartition("-")[0] == parent.role
     assert (is_trunk(parent.role), is_child(parent.role)) == (True, False)
     assert (is_trunk(child.role), is_child(child.role)) == (False, True)
     assert len(Mark(OWNER, child.role).tag) <= 60  # what older Neutrons take
