@@ -4,7 +4,7 @@
 Rule: reads only. A server that exists costs nothing but the shared picture; references are looked up only while it has to be made.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 import msgspec
 
@@ -13,7 +13,7 @@ from pycapo.api.v1alpha1 import OpenStackServer
 from pycapo.cloud.cloud import Cloud, Picture
 from pycapo.cloud.matching import matches
 from pycapo.model.kinds import Kind
-from pycapo.model.records import FloatingIP, Port, Record, Trunk
+from pycapo.model.records import FloatingIP, Port, Record, Subnet, Trunk
 from pycapo.model.seen import Seen
 
 Wanted = Mapping[str, tuple[Kind, Mapping[str, str]]]
@@ -103,6 +103,20 @@ def observe_trunks(cloud: Cloud, seen: Seen) -> Seen:
         return seen
     trunks = cloud.look({Kind.TRUNK}).owned(Kind.TRUNK, seen.owner)
     return msgspec.structs.replace(seen, owned={**seen.owned, Kind.TRUNK: trunks})
+
+
+def observe_spaces(cloud: Cloud, seen: Seen, networks: Collection[str], path: str) -> Seen:
+    """The same with these networks and their subnets under a path; what the shared picture does not have is asked for."""
+    if not networks:
+        return seen
+    picture = cloud.look({Kind.NETWORK, Kind.SUBNET})
+    found: list[Record] = []
+    for id in sorted(networks):
+        network = picture.get(Kind.NETWORK, id)
+        known = [it for it in picture.all(Kind.SUBNET) if isinstance(it, Subnet) and it.network_id == id]
+        found.extend([network] if network else [])
+        found.extend(known or cloud.find(Kind.SUBNET, {"network_id": id}))
+    return msgspec.structs.replace(seen, found={**seen.found, path: tuple(found)})
 
 
 def observe_groups(cloud: Cloud, seen: Seen) -> Seen:

@@ -20,7 +20,14 @@ from pycapo.api.v1alpha1 import OpenStackNetworkAttachment, OpenStackServer, Ope
 from pycapo.cloud.apply import apply
 from pycapo.cloud.cloud import Cloud
 from pycapo.cloud.errors import CloudError
-from pycapo.cloud.server import observe_further, observe_server, observe_subnets, observe_trunks, with_own
+from pycapo.cloud.server import (
+    observe_further,
+    observe_server,
+    observe_spaces,
+    observe_subnets,
+    observe_trunks,
+    with_own,
+)
 from pycapo.controllers import family, pool_address
 from pycapo.controllers.attachment import labels_changed
 from pycapo.controllers.claimed_addresses import ClaimedAddresses
@@ -57,6 +64,7 @@ from pycapo.plan.fixed_addresses import subnets_wanted, takes
 from pycapo.plan.machine import SERVER_FINALIZER, noted_server
 from pycapo.plan.machine_networks import complete, placed
 from pycapo.plan.nics import has_trunks
+from pycapo.plan.overlaps import SPACES, networks_met
 from pycapo.plan.plugging import lost_wanted, unplugged
 from pycapo.plan.pool_address import ADDRESS_READY, held_back
 from pycapo.plan.port_claims import claims_wanted
@@ -189,6 +197,7 @@ class ServerLife(Life[OpenStackServer]):
                 seen = msgspec.structs.replace(seen, owned=again.owned)
             return observe_lost(cloud, obj, seen)
         seen = observe_further(cloud, seen, subnets_wanted(obj, seen))
+        seen = observe_spaces(cloud, seen, networks_met(obj, seen), SPACES)
         found = {**seen.found, IMAGE_OBJECT: _image(self._kube, obj)} if image_object(obj.spec) else seen.found
         seen = observe_subnets(cloud, seen) if needs_facts(obj) else seen
         data, format = self._user_data(obj)

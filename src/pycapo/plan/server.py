@@ -22,6 +22,7 @@ from pycapo.plan.entries import entry_at, port_name, port_role, trunk_role
 from pycapo.plan.existing_ports import claim_ports, existing_waits, give_back
 from pycapo.plan.fixed_addresses import LOOK_AGAIN, PASSING, differing, resolve_server
 from pycapo.plan.machine_networks import plan_networks, repair_networks, retire_networks
+from pycapo.plan.overlaps import overlap_waits
 from pycapo.plan.plugging import repair_ports
 from pycapo.plan.port_floating_ips import floating_ips, leave_floating_ips
 from pycapo.plan.port_names import name_ports
@@ -105,7 +106,7 @@ def takes_nics(plan: Plan, seen: Seen) -> bool:
 def make_server(server: OpenStackServer, seen: Seen) -> Plan:
     """The volumes, ports, trunks and the server that are missing; nothing but waits while the spec cannot be met."""
     resolved = resolve_server(server, seen)
-    ports = (*port_waits(server, seen), *existing_waits(server, seen))
+    ports = (*port_waits(server, seen), *existing_waits(server, seen), *overlap_waits(server, seen))
     floating = floating_ips(server, seen)
     data = (*user_data_waits(server, seen), *route_waits(server, seen), *size_waits(server, seen))
     waits = (*ports, *resolved.waits, *floating.waits, *data, *quota_waits(server, seen))

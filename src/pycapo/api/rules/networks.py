@@ -41,6 +41,45 @@ def check_subnets(path: str, spec: Json) -> Iterator[Problem]:
             )
     for index, named in enumerate(items(spec, "networks")):
         yield from _carved(f"{path}.networks[{index}].perMachine", part(named, "perMachine"))
+        yield from _apart(f"{path}.networks[{index}].managed.subnets", items(part(named, "managed"), "subnets"))
+    yield from _bastion(path, spec)
+
+
+def _apart(path: str, subnets: list[Json]) -> Iterator[Problem]:
+    """Yield a problem for each subnet that overlaps another one of its network: Neutron refuses that."""
+    known = [(f"{path}[{index}].cidr", network(subnet.get("cidr"))) for index, subnet in enumerate(subnets)]
+    for (first, one), (second, other) in combinations(known, 2):
+        if _overlap(one, other):
+            yield Problem(second, f"overlaps {first} ({one}) of the same network; choose another", str(other))
+
+
+def _bastion(path: str, spec: Json) -> Iterator[Problem]:
+    """Yield a problem for each port of a bastion whose network overlaps that of another one: it finds no way to one of them."""
+    machine = part(spec, "bastion", "spec")
+    if part(machine, "networkConfig").get("policyRouting") is False:
+        return
+    listed = {"ports": items(machine, "ports") or [{}], "additionalPorts": items(machine, "additionalPorts")}
+    ports = [(f"{path}.bastion.spec.{name}[{i}]", port) for name, of in listed.items() for i, port in enumerate(of)]
+    known = [it for where, port in ports if (it := _met(spec, port, where))]
+    for (where, first, ones), (place, second, others) in combinations(known, 2):
+        pairs = [(one, other) for one in ones for other in others if one.version == other.version]
+        if first != second and pairs and all(_overlap(*pair) for pair in pairs):
+            told = f"its {pairs[0][1]} overlaps {pairs[0][0]} of the network at {where}; a bastion on both finds no way to one"
+            yield Problem(f"{place}.clusterNetwork", told, second)
+
+
+def _met(spec: Json, port: Json, path: str) -> tuple[str, str, list[Network]] | None:
+    """The path of a port, and name and CIDRs of its network, where this cluster makes it and the port may take any subnet."""
+    name = port.get("clusterNetwork") or ""
+    if port.get("network") or port.get("existingPort") or port.get("fixedIPs"):
+        return None
+    made = [part(it, "managed") for it in items(spec, "networks") if it.get("name") == name]
+    subnets = items(spec, "managedSubnets") if not name else [it for of in made for it in items(of, "subnets")]
+    return path, name, [found for it in subnets if (found := network(it.get("cidr"))) is not None]
+
+
+def _overlap(one: Network | None, other: Network | None) -> bool:
+    return one is not None and other is not None and one.version == other.version and one.overlaps(other)
 
 
 def _subnets(path: str, spec: Json) -> Iterator[tuple[str, Json, bool]]:
@@ -84,7 +123,15 @@ def _same_version(path: str, text: object, cidr: object) -> Iterator[Problem]:
 
 def advise_networks(path: str, spec: Json) -> Iterator[str]:
     """Yield what Neutron allows but leaves a node with two routes to one place: prefixes that it can meet twice."""
-    places = [(f"{where}.cidr", network(subnet.get("cidr"))) for where, subnet, _ in _subnets(path, spec)]
+    known = [(f"{where}.cidr", network(subnet.get("cidr")), joins) for where, subnet, joins in _subnets(path, spec)]
+    places = [(where, found) for where, found, _ in known]
+    for (first, one, joins), (second, other, too) in combinations(known, 2):
+        if (
+            _overlap(one, other)
+            and not (joins and too)
+            and first.partition(".subnets")[0] != second.partition(".subnets")[0]
+        ):
+            yield f"{second}: {other} overlaps {first} ({one}); a machine on both networks finds no way to one of them"
     for index, named in enumerate(items(spec, "networks")):
         for position, subnet in enumerate(items(part(named, "perMachine"), "subnets")):
             where = f"{path}.networks[{index}].perMachine.subnets[{position}].from"

@@ -94,3 +94,36 @@ def test_prefixes_that_a_machine_can_meet_twice_are_advised_against() -> None:
     assert advice.startswith(
         "spec.networks[0].perMachine.subnets[0].from: 10.64.0.0/16 overlaps spec.managedSubnets[0]"
     )
+
+
+def test_subnets_of_one_network_do_not_overlap() -> None:
+    subnets = [{"cidr": "10.0.0.0/16"}, {"cidr": "10.0.1.0/24"}, {"cidr": "fd00::/64"}]
+
+    assert found(networks=[named("None", *subnets)]) == ["spec.networks[0].managed.subnets[1].cidr"]
+
+
+def test_networks_apart_that_overlap_are_advised_against() -> None:
+    networks = [{"name": name, "managed": {"subnets": [{"cidr": "10.0.0.0/16"}]}} for name in ("a", "b")]
+
+    (advice,) = advise({"spec": {"networks": networks}})
+
+    assert advice.startswith("spec.networks[1].managed.subnets[0].cidr: 10.0.0.0/16 overlaps spec.networks[0]")
+
+
+@pytest.mark.parametrize(
+    ("machine", "paths"),
+    [
+        ({"ports": [{}, {"clusterNetwork": "a"}]}, ["spec.bastion.spec.ports[1].clusterNetwork"]),
+        ({"additionalPorts": [{"clusterNetwork": "a"}]}, ["spec.bastion.spec.additionalPorts[0].clusterNetwork"]),
+        ({"ports": [{"clusterNetwork": "a"}, {"clusterNetwork": "a"}]}, []),
+        ({"ports": [{}, {"clusterNetwork": "b"}]}, []),
+        ({"ports": [{}, {"clusterNetwork": "a"}], "networkConfig": {"policyRouting": False}}, []),
+    ],
+)
+def test_a_bastion_is_not_on_two_networks_that_overlap(machine: Json, paths: list[str]) -> None:
+    networks = [
+        {"name": name, "managed": {"subnets": [{"cidr": cidr}]}}
+        for name, cidr in (("a", "10.0.1.0/24"), ("b", "10.1.0.0/24"))
+    ]
+
+    assert found(managedSubnets=[{"cidr": "10.0.0.0/16"}], networks=networks, bastion={"spec": machine}) == paths
