@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from xdist.workermanage import WorkerController
 
-from lab_names import CHECKOUT, api_name, lab_name
+from lab_names import CHECKOUT, api_name, lab_name, other_name
 from lab_traces import traces
 from pycapo.deploy.components import components
 from pycapo.lab import life
@@ -43,7 +43,7 @@ def pytest_configure_node(node: WorkerController) -> None:
 def pytest_unconfigure() -> None:
     """End what workers left running that were not given the time to do it: after Ctrl-C, or a crash."""
     for worker in WORKERS:
-        for name in (lab_name(worker.gateway.id), api_name(worker.gateway.id)):
+        for name in (of(worker.gateway.id) for of in (lab_name, api_name, other_name)):
             if (lab := find_lab(name)) and not KEPT:
                 life.down(lab, delete_state=True)
 

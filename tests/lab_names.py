@@ -17,3 +17,8 @@ def lab_name(worker: str = WORKER) -> str:
 def api_name(worker: str = WORKER) -> str:
     """Return the name of the lab that is an API server only."""
     return f"{lab_name(worker)}-api"
+
+
+def other_name(worker: str = WORKER) -> str:
+    """Return the name of the second management cluster, which uses the OpenStack of the first."""
+    return f"{lab_name(worker)}-other"

@@ -6,7 +6,7 @@
     turn(key, life, kube)
     kube.server.fail("PATCH", "/status", Conflict("late"))   # the next such request fails
     kube.server.fail("POST", "servers", Unreachable("cut off"), after_work=True)   # done, yet it fails
-    kube.hold() ... kube.deliver()            # the watch lags behind
+    kube.hold() ... kube.deliver()            # the watch lags behind; hold(Cluster): that of one kind
     kube.server.requests                      # [(verb, path)]; kube.events() what was told
 
 It does what the real one does with: resource versions, generation, merge patches, the status subresource, conflicts,
@@ -268,6 +268,7 @@ class MemoryKube(Kube):
     def __init__(self, *kinds: type[Any]) -> None:
         self.server = MemoryServer()
         self._held: list[tuple[str, str, Document]] | None = None
+        self._lagging: set[str] = set()
         super().__init__(Client(self.server))
         self.server.listeners.append(self._listen)
         for kind in kinds:
@@ -287,9 +288,9 @@ class MemoryKube(Kube):
         self.server.put("secrets", {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": told})
         self._secrets.clear()
 
-    def hold(self) -> None:
-        """Let the watch lag: events wait for `deliver`."""
-        self._held = []
+    def hold(self, *kinds: type[Any]) -> None:
+        """Let the watches lag, all or those of some kinds: events wait for `deliver`."""
+        self._held, self._lagging = [], {kind.plural for kind in kinds}
 
     def deliver(self) -> None:
         """Deliver the events that waited, and all from now on."""
@@ -307,7 +308,7 @@ class MemoryKube(Kube):
         return [(e["type"], e["reason"], e["message"]) for (k, _), e in self.server.objects.items() if k == "events"]
 
     def _listen(self, type_: str, plural: str, document: Document) -> None:
-        if self._held is not None:
+        if self._held is not None and (not self._lagging or plural in self._lagging):
             self._held.append((type_, plural, document))
             return
         for cache in self.caches:

@@ -18,6 +18,10 @@ LABELS = {
     "cluster.x-k8s.io/v1beta2": "v1beta2",
 }
 
+MOVE_HIERARCHY_LABEL = "clusterctl.cluster.x-k8s.io/move-hierarchy"
+"""`clusterctl move` takes what a Cluster owns. Objects of a kind with this label it takes too, and what they own: without it a
+pool, and the addresses that it shares the ownership of, would stay and take back what the moved machines use."""
+
 WEBHOOK_SERVICE: dict[str, Any] = {
     "service": {"namespace": "capo-system", "name": "capo-webhook-service", "path": "/convert"}
 }
@@ -44,11 +48,12 @@ class Served(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Definition(msgspec.Struct, frozen=True, kw_only=True):
-    """A kind with all its versions, the oldest first."""
+    """A kind with all its versions, the oldest first; `moves` says that its objects move though no Cluster owns them."""
 
     versions: tuple[Served, ...]
     short_names: tuple[str, ...] = ()
     categories: tuple[str, ...] = ("cluster-api",)
+    moves: bool = False
 
 
 V1ALPHA3 = "v1alpha3 is deprecated: use v1beta2. `pycapo convert FILE` rewrites manifests and says what changed."
@@ -83,7 +88,7 @@ ATTACHMENT_COLUMNS = (
 )
 
 DEFINITIONS = (
-    Definition(versions=(Served(types=v1alpha1.OpenStackClusterIdentity),), short_names=("osci",)),
+    Definition(versions=(Served(types=v1alpha1.OpenStackClusterIdentity),), short_names=("osci",), moves=True),
     Definition(
         versions=(
             Served(types=v1alpha3.OpenStackCluster, storage=False, deprecation=V1ALPHA3),
@@ -99,7 +104,7 @@ DEFINITIONS = (
         ),
         short_names=("osct",),
     ),
-    Definition(versions=(Served(types=v1alpha1.OpenStackFloatingIPPool),), categories=()),
+    Definition(versions=(Served(types=v1alpha1.OpenStackFloatingIPPool),), categories=(), moves=True),
     Definition(
         versions=(
             Served(types=v1alpha3.OpenStackMachine, storage=False, deprecation=V1ALPHA3),
@@ -147,10 +152,11 @@ def crd(definition: Definition, client_config: dict[str, Any]) -> dict[str, Any]
             "strategy": "Webhook",
             "webhook": {"conversionReviewVersions": ["v1"], "clientConfig": client_config},
         }
+    labels = {**LABELS, MOVE_HIERARCHY_LABEL: ""} if definition.moves else dict(LABELS)
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{types.plural}.{API_GROUP}", "labels": dict(LABELS)},
+        "metadata": {"name": f"{types.plural}.{API_GROUP}", "labels": labels},
         "spec": spec,
     }
 

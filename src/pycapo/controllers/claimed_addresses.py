@@ -10,8 +10,9 @@ nobody else; the claims go after the ports.
 
 from collections.abc import Iterable
 
-from pycapo.api.capi import IPAddress, IPAddressClaim
+from pycapo.api.capi import CLUSTER_NAME_LABEL, IPAddress, IPAddressClaim
 from pycapo.api.v1alpha1 import OpenStackServer
+from pycapo.controllers.family import rests_now
 from pycapo.controllers.pool_words import why
 from pycapo.kube.errors import AlreadyExists, NotFound
 from pycapo.kube.kube import Kube
@@ -69,6 +70,8 @@ class ClaimedAddresses:
         there = self._kube.get(IPAddressClaim, namespace, wanted.name)
         if there is not None:
             return there
+        if rests_now(self._kube, namespace, (obj.metadata.labels or {}).get(CLUSTER_NAME_LABEL)):
+            return _wait(wanted, "WaitingForIPAMProvider", message="its Cluster is paused")
         try:
             made = self._kube.create(claim_of(obj, wanted.name, wanted.pool))
         except AlreadyExists:

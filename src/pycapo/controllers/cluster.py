@@ -21,7 +21,7 @@ from pycapo.cloud.cluster import observe_cluster
 from pycapo.cloud.errors import CloudError
 from pycapo.controllers import capabilities
 from pycapo.controllers.capabilities import tell_capabilities
-from pycapo.controllers.family import owner_name
+from pycapo.controllers.family import owner_name, rests_now
 from pycapo.controllers.identity import Clouds, open_cloud
 from pycapo.controllers.telling import (
     give_up_for_now,
@@ -136,7 +136,7 @@ class ClusterLife(Life[OpenStackCluster]):
         assert obj.status is not None
         server = self._bastion(obj)
         plan, act = plan_bastion(asked, obj, seen, server)
-        if act is Act.MAKE:
+        if act is Act.MAKE and not rests_now(self._kube, obj.metadata.namespace or "", owner_name(obj)):
             self._kube.create(bastion_server(obj, asked.name))
             self._kube.event(obj, "Normal", "SuccessfulCreateBastion", f"make server {names.bastion(asked.name)}")
         if act is Act.DELETE and server is not None:

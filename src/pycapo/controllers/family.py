@@ -35,6 +35,18 @@ def capi_cluster(kube: Kube, obj: OpenStackMachine) -> Cluster | None:
     return kube.get(Cluster, obj.metadata.namespace or "", name) if name else None
 
 
+def rests_now(kube: Kube, namespace: str, cluster: str | None) -> bool:
+    """Whether a Cluster is paused or gone, as the API server says: asked before an object is made for it.
+
+    A cache may not know yet that the Cluster is being moved. What was made then would be collected with its owner, unmarked as
+    moved, and take along what lives on elsewhere.
+    """
+    if not cluster:
+        return False
+    found = kube.read(Cluster, namespace, cluster)
+    return found is None or bool(found.spec and found.spec.paused)
+
+
 def infrastructure(kube: Kube, obj: OpenStackMachine) -> OpenStackCluster | None:
     """The OpenStackCluster of a machine."""
     cluster = capi_cluster(kube, obj)

@@ -23,6 +23,7 @@ from pycapo.controllers.family import (
     infrastructure,
     machines_of,
     owner_name,
+    rests_now,
     server_of_machine,
 )
 from pycapo.controllers.identity import Clouds, open_cloud
@@ -98,6 +99,8 @@ class MachineLife(Life[OpenStackMachine]):
             tell_plan(obj, INSTANCE_READY, Plan(waits=waits))
             tell_ready(obj, [INSTANCE_READY])
             return Settled()  # the Machine and the cluster are watched
+        if server is None and rests_now(self._kube, obj.metadata.namespace or "", _cluster_name(machine)):
+            return Settled()  # the Cluster is watched
         server = server or self._make(obj, cluster, machine)
         if not is_owned(server, obj):
             return self._taken(obj)
@@ -179,6 +182,10 @@ class MachineLife(Life[OpenStackMachine]):
         except CloudError:
             return None  # the server's life tells what is wrong with the cloud
         return record.zone if isinstance(record, Server) else None
+
+
+def _cluster_name(machine: Machine) -> str | None:
+    return machine.spec.cluster_name if machine.spec else None
 
 
 def _tell_networks(obj: OpenStackMachine, cluster: OpenStackCluster, server: OpenStackServer | None) -> None:

@@ -24,6 +24,7 @@ from pycapo.cloud.apply import apply
 from pycapo.cloud.cloud import Cloud
 from pycapo.cloud.errors import CloudError
 from pycapo.cloud.pool import FRESH, observe_pool
+from pycapo.controllers.family import rests_now
 from pycapo.controllers.identity import Clouds, open_cloud
 from pycapo.controllers.telling import (
     give_up_for_now,
@@ -39,7 +40,7 @@ from pycapo.kube import conditions
 from pycapo.kube.controller import Watch
 from pycapo.kube.errors import AlreadyExists
 from pycapo.kube.kube import Kube
-from pycapo.kube.life import Again, Gone, Life, Verdict
+from pycapo.kube.life import Again, Gone, Life, Verdict, moved
 from pycapo.kube.meta import ObjectKey, copy_of, deleting
 from pycapo.model.kinds import Kind
 from pycapo.model.marks import OWNER_ANNOTATION, new_owner
@@ -158,19 +159,22 @@ class Books:
         """What is held and wished for of a pool; on the way, what a crash left half done is finished."""
         namespace = pool.metadata.namespace or ""
         held = tuple(self._held(pool))
-        wishes, taken = [], []
+        wishes: list[IPAddressClaim] = []
+        taken = []
         claims = [it for it in self._kube.list(IPAddressClaim, namespace=namespace) if is_of(it.spec.pool_ref, pool)]
         for claim in sorted(claims, key=lambda it: (it.metadata.creation_timestamp or "", it.metadata.name)):
             if deleting(claim) or self.rests(claim, missing=True):
                 continue
             address = self._kube.get(IPAddress, namespace, claim.metadata.name)
             if address is None:
-                wishes.append(claim.metadata.name)
+                wishes.append(claim)
             elif not is_of(address.spec.pool_ref, pool) or address.spec.claim_ref.name != claim.metadata.name:
                 taken.append(claim.metadata.name)
             elif not deleting(address):
                 self._bind(claim)
-        return Book(wishes=tuple(wishes), held=held, taken=tuple(taken))
+        resting = {it for it in {*map(cluster_of, wishes)} if rests_now(self._kube, namespace, it)}
+        names = tuple(it.metadata.name for it in wishes if cluster_of(it) not in resting)
+        return Book(wishes=names, held=held, taken=tuple(taken))
 
     def rests(self, obj: OpenStackFloatingIPPool | IPAddressClaim | IPAddress, *, missing: bool = False) -> bool:
         """Whether the cluster that an object is for is paused; `missing` is the answer if there is no such cluster."""
@@ -220,7 +224,7 @@ class Books:
         for address in self._kube.list(IPAddress, namespace=namespace):
             if not is_of(address.spec.pool_ref, pool):
                 continue
-            name, resting = address.metadata.name, self.rests(address)
+            name, resting = address.metadata.name, moved(address) or self.rests(address)
             orphan = not resting and self._claim(namespace, address) is None
             if orphan and not deleting(address):
                 self._kube.delete(IPAddress, namespace, name, uid=address.metadata.uid or "")

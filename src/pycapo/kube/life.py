@@ -2,6 +2,7 @@
 """One turn of one object: get, skipped?, paused?, finalizer, live or retire, one status patch, backoff.
 
     turn ── gone ─────────────────────────> Gone
+         ── moved elsewhere ──────────────> Settled, nothing written
          ── skip says why ────────────────> Settled, nothing written
          ── paused ───────────────────────> Settled, condition Paused=True and nothing else
          ── deletion asked, our finalizer ─> retire ── Gone ──> finalizer off
@@ -24,6 +25,8 @@ from pycapo.kube.meta import K, Kind, ObjectKey, copy_of, deleting, key_of
 
 log = structlog.get_logger(__name__)
 PAUSED_ANNOTATION = "cluster.x-k8s.io/paused"
+MOVED_ANNOTATION = "clusterctl.cluster.x-k8s.io/delete-for-move"
+"""`clusterctl move` writes it, in the place of all other annotations, before it deletes what lives on in another cluster."""
 WATCH_FILTER_LABEL = "cluster.x-k8s.io/watch-filter"
 _ATTEMPTS = 3
 
@@ -80,6 +83,11 @@ class Life(Generic[K]):
         return None
 
 
+def moved(obj: Kind) -> bool:
+    """Tell whether an object goes only here, because it was moved to another cluster: what it stands for has to stay."""
+    return MOVED_ANNOTATION in (obj.metadata.annotations or {})
+
+
 def turn(key: ObjectKey, life: Life[K], kube: Kube, *, watch_filter: str = "") -> Outcome:
     """Take one turn of the object at `key` and say what comes next; raises nothing but what ends the process."""
     for _ in range(_ATTEMPTS):
@@ -100,7 +108,7 @@ def _turn(key: ObjectKey, life: Life[K], kube: Kube, *, watch_filter: str) -> Ou
     seen = kube.get(life.kind, *key)
     if seen is None:
         return Gone()
-    why = _other_filter(seen, watch_filter) or life.skip(seen)
+    why = "it was moved to another cluster" if moved(seen) else _other_filter(seen, watch_filter) or life.skip(seen)
     if why:
         log.debug("left alone", why=why)
         return Settled()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pycapo.api.crd import crds
+from pycapo.api.crd import MOVE_HIERARCHY_LABEL, crds
 
 FACTS = [line.split(" ", 3) for line in Path(__file__).with_name("fields.txt").read_text().splitlines()]
 NUMBERS = ("minLength", "maxLength", "minimum", "maximum", "minItems", "maxItems", "minProperties", "maxProperties")
@@ -71,11 +71,18 @@ def test_kinds_with_two_versions_are_converted_by_the_webhook_and_stored_as_v1be
 
 def test_contract_labels_name_the_version_for_each_contract() -> None:
     for crd in crds():
-        assert crd["metadata"]["labels"] == {
+        labels = {k: v for k, v in crd["metadata"]["labels"].items() if k != MOVE_HIERARCHY_LABEL}
+        assert labels == {
             "cluster.x-k8s.io/provider": "infrastructure-openstack",
             "cluster.x-k8s.io/v1beta1": "v1beta1",
             "cluster.x-k8s.io/v1beta2": "v1beta2",
         }
+
+
+def test_kinds_that_no_cluster_owns_are_moved_with_what_they_own() -> None:
+    moving = {crd["spec"]["names"]["kind"] for crd in crds() if MOVE_HIERARCHY_LABEL in crd["metadata"]["labels"]}
+
+    assert moving == {"OpenStackClusterIdentity", "OpenStackFloatingIPPool"}
 
 
 def test_short_names_and_categories_are_those_of_the_go_provider() -> None:

@@ -7,7 +7,7 @@ import pytest
 from memory_kube import MemoryKube
 from pycapo.kube import conditions
 from pycapo.kube.errors import Conflict, Forbidden, KubeError, Unreachable
-from pycapo.kube.life import Again, Failed, Gone, Settled, Verdict, turn
+from pycapo.kube.life import MOVED_ANNOTATION, Again, Failed, Gone, Settled, Verdict, turn
 from toys import FINALIZER, KEY, Boat, BoatLife, BoatStatus, a_boat
 
 
@@ -129,6 +129,24 @@ def test_a_paused_object_gets_the_condition_and_nothing_else(kube: MemoryKube, l
     assert life.turns == []
     assert boat(kube).metadata.finalizers is None
     assert conditions.is_true(boat(kube), "Paused")
+
+
+@pytest.mark.parametrize("asked_to_go", [False, True])
+def test_an_object_that_was_moved_to_another_cluster_is_left_wholly_alone(
+    kube: MemoryKube, life: BoatLife, asked_to_go: bool
+) -> None:
+    turn(KEY, life, kube)
+    kube.server.edit("boats", "sea", "anna", {"metadata": {"annotations": {MOVED_ANNOTATION: "", "mark": None}}})
+    if asked_to_go:
+        kube.delete(Boat, *KEY)
+    life.turns.clear()
+    kube.server.requests.clear()
+
+    outcome = turn(KEY, life, kube)
+
+    assert outcome == Settled()
+    assert life.turns == []
+    assert kube.server.requests == []
 
 
 def test_a_paused_object_is_not_removed(kube: MemoryKube, life: BoatLife) -> None:

@@ -136,10 +136,10 @@ func (c *clusters) stop() {
 	}
 }
 
-// hasServer tells whether a machine's server is there and boots, or did before this process was started.
+// hasServer tells whether a machine's server is there and boots, or did before this process was started. Its status does not
+// count: in a management cluster that a cluster was just moved to there is none yet, while the workload cluster runs on.
 func hasServer(m *clusterv1.Machine) bool {
-	provisioned := m.Status.Initialization.InfrastructureProvisioned
-	if provisioned == nil || !*provisioned || m.Spec.ProviderID == "" || m.Spec.Bootstrap.DataSecretName == nil {
+	if m.Spec.ProviderID == "" || m.Spec.Bootstrap.DataSecretName == nil {
 		return false
 	}
 	return m.DeletionTimestamp.IsZero() || m.Status.NodeRef.IsDefined()
