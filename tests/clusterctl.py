@@ -15,6 +15,7 @@ from typing import Any
 
 from memory_kube import MemoryServer
 from pycapo.api.crd import MOVE_HIERARCHY_LABEL, crds
+from pycapo.kube.errors import AlreadyExists
 from pycapo.kube.life import MOVED_ANNOTATION
 
 Document = dict[str, Any]
@@ -71,7 +72,10 @@ def _made(source: MemoryServer, target: MemoryServer, plural: str, known: Docume
     kept = {field: value for field, value in document["metadata"].items() if field not in _OF_THE_SERVER}
     owners = [{**owner, "uid": uids[owner["uid"]]} for owner in kept.get("ownerReferences") or ()]
     document["metadata"] = {**kept, "ownerReferences": owners} if owners else kept
-    target.request("POST", path, body=document)
+    try:
+        target.request("POST", path, body=document)
+    except AlreadyExists:
+        target.request("PUT", f"{path}/{name}", body=document)
     made = next(it for (p, k), it in target.objects.items() if (p, *k) == (plural, namespace, name))
     return str(made["metadata"]["uid"])
 

@@ -23,6 +23,7 @@ from e2e.world import Json, World, denials
 from lab_names import other_name
 from lab_traces import traces
 from pycapo.deploy.components import components
+from pycapo.kube.life import MOVED_ANNOTATION
 from pycapo.lab import life
 from pycapo.lab.cloud_inventory import difference, snapshot
 from pycapo.lab.cloud_log import PRODUCT
@@ -63,8 +64,18 @@ def place(world: World, other: World) -> Iterator[str]:
         try:
             yield namespace
         finally:
+            let_go(world, namespace)
+            let_go(other, namespace)
             clear(other, namespace)
         assert not denials(other.log()[logged:])
+
+
+def let_go(world: World, namespace: str) -> None:
+    """Take the finalizers off what was moved and is still there, which a failed test may leave."""
+    for kind in OURS:
+        for item in world.all(kind, namespace):
+            if MOVED_ANNOTATION in item["metadata"].get("annotations", {}):
+                world.patch(kind, namespace, item["metadata"]["name"], {"metadata": {"finalizers": None}}, absent={})
 
 
 def everything(world: World, namespace: str) -> list[Json]:

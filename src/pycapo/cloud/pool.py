@@ -35,6 +35,13 @@ def observe_pool(
     )
 
 
+def observe_users(cloud: Cloud, seen: Seen, used: Collection[FloatingIP]) -> Seen:
+    """The same with the ports that floating IPs point at."""
+    picture = cloud.look({Kind.PORT})
+    ports = (picture.get(Kind.PORT, it.port_id) for it in used if it.port_id)
+    return msgspec.structs.replace(seen, beside={**seen.beside, Kind.PORT: tuple(it for it in ports if it)})
+
+
 def observe_address(cloud: Cloud, seen: Seen, path: str, address: str) -> Seen:
     """The floating IP of an address under `path`; unless it points at the server already, where it points just now, and the
     routers and their interfaces."""

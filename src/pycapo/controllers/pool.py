@@ -19,11 +19,11 @@ from pycapo.api.capi import (
     IPAddressClaimStatus,
     NameReference,
 )
-from pycapo.api.v1alpha1 import OpenStackFloatingIPPool, OpenStackFloatingIPPoolStatus
+from pycapo.api.v1alpha1 import OpenStackFloatingIPPool, OpenStackFloatingIPPoolStatus, OpenStackServer
 from pycapo.cloud.apply import apply
 from pycapo.cloud.cloud import Cloud
 from pycapo.cloud.errors import CloudError
-from pycapo.cloud.pool import FRESH, observe_pool
+from pycapo.cloud.pool import FRESH, observe_pool, observe_users
 from pycapo.controllers.family import rests_now
 from pycapo.controllers.identity import Clouds, open_cloud
 from pycapo.controllers.telling import (
@@ -59,6 +59,7 @@ from pycapo.plan.pool import (
     plan_pool,
     pre_allocated_path,
     retire_pool,
+    used_addresses,
 )
 
 
@@ -136,7 +137,8 @@ class PoolLife(Life[OpenStackFloatingIPPool]):
         changing = retiring or any(item.released for item in book.held)
         if changing or (book.wishes and (free_addresses(obj, seen, book) or obj.spec.pre_allocated_floating_ips)):
             seen = observe_pool(cloud, owner, addresses=addresses, lookups=lookups, max_age=FRESH)
-        return seen
+        used = used_addresses(obj, seen, book) if book.wishes else ()
+        return observe_users(cloud, seen, used) if used else seen
 
 
 def _lookups(obj: OpenStackFloatingIPPool, book: Book) -> Iterator[tuple[str, tuple[Kind, dict[str, str]]]]:
@@ -174,7 +176,14 @@ class Books:
                 self._bind(claim)
         resting = {it for it in {*map(cluster_of, wishes)} if rests_now(self._kube, namespace, it)}
         names = tuple(it.metadata.name for it in wishes if cluster_of(it) not in resting)
-        return Book(wishes=names, held=held, taken=tuple(taken))
+        servers = {it.metadata.name: owner for it in wishes if (owner := self._server(it))}
+        return Book(wishes=names, servers=servers, held=held, taken=tuple(taken))
+
+    def _server(self, claim: IPAddressClaim) -> str | None:
+        """The owner in the marks of the server that a claim is for."""
+        names = [it.name for it in claim.metadata.owner_references or () if it.kind == OpenStackServer.kind]
+        found = self._kube.get(OpenStackServer, claim.metadata.namespace or "", names[0]) if names else None
+        return (found.metadata.annotations or {}).get(OWNER_ANNOTATION) if found else None
 
     def rests(self, obj: OpenStackFloatingIPPool | IPAddressClaim | IPAddress, *, missing: bool = False) -> bool:
         """Whether the cluster that an object is for is paused; `missing` is the answer if there is no such cluster."""

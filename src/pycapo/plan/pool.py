@@ -8,7 +8,7 @@ Rule: only what carries the pool's mark is ever deleted. An address is free whil
 whatever moment a process dies at, the next look finds what it made and hands it out.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 
 import msgspec
@@ -17,7 +17,7 @@ from pycapo.api.cluster import NetworkStatus
 from pycapo.api.v1alpha1 import OpenStackFloatingIPPool, OpenStackFloatingIPPoolStatus
 from pycapo.model.kinds import Kind
 from pycapo.model.marks import Mark
-from pycapo.model.records import FloatingIP, Network
+from pycapo.model.records import FloatingIP, Network, Port
 from pycapo.model.seen import Seen
 from pycapo.model.steps import Create, Delete, Key, Plan, Step, Update, Wait
 from pycapo.plan.choose import choose_one, query_of, spelled
@@ -44,9 +44,13 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Book(msgspec.Struct, frozen=True, kw_only=True):
-    """What Kubernetes holds of a pool: names of claims that wait, the addresses given, and names that others took."""
+    """What Kubernetes holds of a pool: names of claims that wait, the addresses given, and names that others took.
+
+    `servers` are the owners in the marks of the servers that waiting claims are for, by the claim's name.
+    """
 
     wishes: tuple[str, ...] = ()
+    servers: Mapping[str, str] = {}
     held: tuple[Held, ...] = ()
     taken: tuple[str, ...] = ()
 
@@ -84,8 +88,10 @@ def plan_pool(pool: OpenStackFloatingIPPool, seen: Seen, book: Book) -> PoolPlan
     free, network = free_addresses(pool, seen, book), _network(pool, seen)
     room = len(book.wishes) if pool.spec.max_ips is None else max(0, pool.spec.max_ips - len(book.held))
     served, later = book.wishes[:room], book.wishes[room:]
-    grants = tuple(Grant(claim, address) for claim, address in zip(served, free, strict=False))
-    lacking = served[len(grants) :]
+    again = {claim: address for claim, address in _known_again(pool, seen, book) if claim in served}
+    others = [claim for claim in served if claim not in again]
+    lacking = others[len(free) :]
+    grants = tuple(Grant(*given) for given in (*again.items(), *zip(others, free, strict=False)))
     waits = [*_pre_allocated_waits(pool, seen, book), *_taken_waits(book), *_limit_waits(pool, later)]
     made: tuple[Step, ...] = ()
     if isinstance(network, Wait):
@@ -113,6 +119,22 @@ def retire_pool(pool: OpenStackFloatingIPPool, seen: Seen, book: Book) -> PoolPl
     used = tuple(_used(item, path="", after=LOOK_AGAIN / 2) for item in ours if item.port_id)
     gone = tuple(_delete(item, "its pool is deleted") for item in ours if not item.port_id)
     return PoolPlan(rest=Plan(steps=gone, waits=used), status=status)
+
+
+def used_addresses(pool: OpenStackFloatingIPPool, seen: Seen, book: Book) -> tuple[FloatingIP, ...]:
+    """The floating IPs of the pool that point at a port although no IPAddress holds them."""
+    held = {item.address for item in book.held}
+    given = (*_pre_allocated(pool, seen), *seen.all(Kind.FLOATING_IP, FloatingIP))
+    return tuple(it for it in given if it.port_id and it.floating_ip_address not in held)
+
+
+def _known_again(pool: OpenStackFloatingIPPool, seen: Seen, book: Book) -> Iterator[tuple[str, str]]:
+    """The claims whose servers have an address of the pool already: their IPAddresses were lost, as in a move broken off."""
+    ports = {it.id: it.mark.owner for it in seen.beside.get(Kind.PORT, ()) if isinstance(it, Port) and it.mark}
+    used = {ports.get(it.port_id or "", ""): it.floating_ip_address for it in used_addresses(pool, seen, book)}
+    for claim, server in book.servers.items():
+        if server in used:
+            yield claim, used[server]
 
 
 def free_addresses(pool: OpenStackFloatingIPPool, seen: Seen, book: Book) -> tuple[str, ...]:

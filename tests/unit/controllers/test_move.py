@@ -101,6 +101,28 @@ def test_a_watch_that_fails_during_the_move_does_no_harm_on_either_side(kind: ty
     assert kept(one) == {}
 
 
+@pytest.mark.parametrize(
+    "last",
+    ["made openstackmachines worker-0", "let ipaddressclaims worker-0-floating-ip-address go", "let openstackservers"],
+)
+def test_a_move_that_was_broken_off_does_no_harm_although_the_source_goes_on(last: str) -> None:
+    one = a_stage()
+    other, before, told = an_empty_stage(one), one.cloud.snapshot(), kept(one)
+    one.cloud.writes = other.cloud.writes = 0
+
+    assert next(done for done in move(one.kube.server, other.kube.server) if done.startswith(last))
+    one.kube.server.edit("clusters", NAMESPACE, NAME, {"spec": {"paused": None}})
+    for stage in (one, other):
+        stage.settle()
+    assert kept(one) == told
+    for _ in move(one.kube.server, other.kube.server):
+        take_turns(one, other)
+    other.settle()
+
+    assert one.cloud.writes == other.cloud.writes == 0
+    assert (kept(one), kept(other), one.cloud.snapshot()) == ({}, told, before)
+
+
 def take_turns(*stages: Stage) -> None:
     """A turn of everything on each side; with a watch that lags there may be no end to them."""
     for stage in stages:

@@ -3,10 +3,12 @@
 
 from typing import Any
 
+import msgspec
+
 from pycapo.api.v1alpha1 import OpenStackFloatingIPPool
 from pycapo.model.kinds import Kind
 from pycapo.model.marks import Mark
-from pycapo.model.records import FloatingIP, Network, Record
+from pycapo.model.records import FloatingIP, Network, Port, Record
 from pycapo.model.seen import Seen
 from pycapo.model.steps import Create, Delete, Update
 from pycapo.plan.pool import AT_ONCE, NETWORK, Book, Grant, Held, plan_pool, pre_allocated_path, retire_pool
@@ -58,6 +60,17 @@ def test_an_address_that_points_somewhere_or_is_held_is_not_free() -> None:
 
     assert plan.grants == ()
     assert (plan.status.claimed_ips, plan.status.available_ips) == (["203.0.113.2"], [])
+
+
+def test_a_server_keeps_the_address_that_it_has_when_its_claim_was_made_anew() -> None:
+    port = Port(id="p", network_id="n", tags=(Mark("bbbbbbbbbbbb", "port-0").tag,))
+    seen = seen_of(an_address(1, port="p"), an_address(2), an_address(3, port="q"))
+    seen = msgspec.structs.replace(seen, beside={**seen.beside, Kind.PORT: (port,)})
+
+    plan = plan_pool(a_pool(), seen, Book(wishes=("a", "b"), servers={"a": "aaaaaaaaaaaa", "b": "bbbbbbbbbbbb"}))
+
+    assert set(plan.grants) == {Grant("a", "203.0.113.2"), Grant("b", "203.0.113.1")}
+    assert plan.rest.steps == ()
 
 
 def test_few_are_made_at_once_and_the_description_fits() -> None:
