@@ -72,11 +72,8 @@ from pycapo.plan.port_floating_ips import networks_wanted
 from pycapo.plan.ports import missing_ports
 from pycapo.plan.references import IMAGE_OBJECT, INSTANCE_READY, Place, image_object, wanted
 from pycapo.plan.routes import needs_facts
-from pycapo.plan.server import SERVER, freshness, plan_server, retire_server, takes_nics
+from pycapo.plan.server import SERVER, SURE, freshness, plan_server, retire_server, takes_nics
 from pycapo.plan.server_status import resolved_spec, server_status
-
-SURE = 5.0
-"""Seconds that the list of ports may be old by which a running server's port is believed to be lost or unplugged."""
 
 
 class ServerLife(Life[OpenStackServer]):
@@ -183,7 +180,8 @@ class ServerLife(Life[OpenStackServer]):
         references = wanted(obj.spec)
         cloud.extensions({extension for _, extension in server_needs(obj)})
         seen = observe_server(cloud, obj, owner, wanted=references)
-        age = freshness(seen.one(Kind.SERVER, SERVER, Server), told=_told(obj))
+        noted = bool(obj.status and obj.status.instance_id)
+        age = freshness(seen.one(Kind.SERVER, SERVER, Server), told=_told(obj), noted=noted)
         if age < 300.0:
             seen = observe_server(cloud, obj, owner, wanted=references, max_age=age)
         if obj.metadata.deletion_timestamp:

@@ -44,13 +44,19 @@ TROUBLE_AGAIN = 60.0
 """Seconds until a server that is in ERROR, off or otherwise not ACTIVE is looked at again."""
 
 GONE = frozenset({"DELETED", "SOFT_DELETED"})
+DELETED = "InstanceDeleted"
+SURE = 5.0
+"""Seconds that a list may be old by which something of a server is believed to be lost."""
 _BUILDING = frozenset({"", "BUILD", "UNKNOWN", "UNDEFINED"})
 
 
-def freshness(server: Server | None, *, told: str = "") -> float:
+def freshness(server: Server | None, *, told: str = "", noted: bool = False) -> float:
     """How many seconds old the picture may be: what moves, the picture itself looks at soon; trouble it does not know.
 
-    `told` is why the server was not ready before."""
+    `told` is why the server was not ready before; `noted`, that it existed: what another management cluster made since the picture
+    was taken is not in it, and is not to be taken for deleted."""
+    if server is None and noted and told != DELETED:
+        return SURE
     if told in PASSING:
         return LOOK_AGAIN / 2
     return TROUBLE_AGAIN / 2 if server and server.status not in {"ACTIVE", *_BUILDING} else 300.0
@@ -295,7 +301,7 @@ def _take_over(kind: Kind, record: Record, body: dict[str, Any]) -> Update:
 
 
 def _deleted(id: str) -> Wait:
-    return _wait("InstanceDeleted", f"server {id} was deleted by somebody else; it is not made again", after=None)
+    return _wait(DELETED, f"server {id} was deleted by somebody else; it is not made again", after=None)
 
 
 def _wait(reason: str, message: str, *, after: float | None) -> Wait:

@@ -8,6 +8,7 @@ import pytest
 from builders import NAME, NAMESPACE
 from clusterctl import lasting, move
 from machine_stage import Stage
+from memory_cloud import MemoryCloud
 from pycapo.api.capi import CLUSTER_NAME_LABEL, Cluster, IPAddress, IPAddressClaim, Machine
 from pycapo.api.cluster import OpenStackCluster
 from pycapo.api.machine import OpenStackMachine
@@ -121,6 +122,41 @@ def test_a_move_that_was_broken_off_does_no_harm_although_the_source_goes_on(las
 
     assert one.cloud.writes == other.cloud.writes == 0
     assert (kept(one), kept(other), one.cloud.snapshot()) == ({}, told, before)
+
+
+@pytest.mark.parametrize("goes", [False, True])
+def test_what_another_management_cluster_made_is_not_taken_for_deleted_by_an_old_picture(goes: bool) -> None:
+    one, clock = a_stage(), Clock()
+    other, before = an_empty_stage(one), one.cloud.snapshot()
+    one.cloud = one.clouds.cloud = MemoryCloud(one.cloud.world, clock=clock)
+    one.settle()  # its picture is of this moment
+    for _ in move(one.kube.server, other.kube.server):
+        pass
+    other.add("worker-1")
+    own_by_cluster(other)
+    other.settle()
+    for _ in move(other.kube.server, one.kube.server):
+        pass
+    clock.seconds += 60.0
+    if goes:
+        one.delete("worker-1")
+    for _ in range(8):
+        take_turns(one)
+        clock.seconds += 10.0
+
+    if goes:
+        assert one.cloud.snapshot() == before
+    else:
+        assert one.told(one.machine("worker-1"), "Ready")[0] == "True"
+
+
+class Clock:
+    """A clock that is set by hand."""
+
+    seconds = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
 
 
 def take_turns(*stages: Stage) -> None:

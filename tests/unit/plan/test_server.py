@@ -282,3 +282,5 @@ def test_only_trouble_makes_the_picture_younger() -> None:
 
     assert ages == [300.0, 300.0, 30.0]
     assert freshness(None) == 300.0
+    assert freshness(None, noted=True) == 5.0
+    assert freshness(None, noted=True, told="InstanceDeleted") == 300.0
