@@ -17,7 +17,7 @@ from pycapo.api.recorded import recorded_ids
 from pycapo.api.v1alpha1 import OpenStackServer
 from pycapo.cloud.apply import apply
 from pycapo.cloud.cloud import Cloud
-from pycapo.cloud.cluster import observe_cluster
+from pycapo.cloud.cluster import SWEEP, observe_cluster
 from pycapo.cloud.errors import CloudError
 from pycapo.controllers import capabilities
 from pycapo.controllers.capabilities import tell_capabilities
@@ -109,6 +109,10 @@ class ClusterLife(Life[OpenStackCluster]):
         try:
             cloud = self._cloud(obj)
             seen = observe_cluster(cloud, obj, asked.owner, lookups={})
+            if plan_retirement(
+                asked, seen, ()
+            ).settled:  # another management cluster may have made more since that look
+                seen = observe_cluster(cloud, obj, asked.owner, lookups={}, max_age=SWEEP)
             plan = plan_retirement(asked, seen, ())
             tell_conditions(obj, [ready((), 0, retiring=plan)])
             apply(plan, cloud, done=done)
