@@ -71,7 +71,7 @@ class ClaimedAddresses:
         if there is not None:
             return there
         if rests_now(self._kube, namespace, (obj.metadata.labels or {}).get(CLUSTER_NAME_LABEL)):
-            return _wait(wanted, "WaitingForIPAMProvider", message="its Cluster is paused")
+            return _wait("WaitingForIPAMProvider", wanted, message="its Cluster is paused")
         try:
             made = self._kube.create(claim_of(obj, wanted.name, wanted.pool))
         except AlreadyExists:

@@ -140,7 +140,7 @@ class ClusterLife(Life[OpenStackCluster]):
         assert obj.status is not None
         server = self._bastion(obj)
         plan, act = plan_bastion(asked, obj, seen, server)
-        if act is Act.MAKE and not rests_now(self._kube, obj.metadata.namespace or "", owner_name(obj)):
+        if act is Act.MAKE and not rests_now(self._kube, obj.metadata.namespace or "", owner_name(obj, Cluster)):
             self._kube.create(bastion_server(obj, asked.name))
             self._kube.event(obj, "Normal", "SuccessfulCreateBastion", f"make server {names.bastion(asked.name)}")
         if act is Act.DELETE and server is not None:
