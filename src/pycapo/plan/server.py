@@ -44,7 +44,6 @@ TROUBLE_AGAIN = 60.0
 """Seconds until a server that is in ERROR, off or otherwise not ACTIVE is looked at again."""
 
 GONE = frozenset({"DELETED", "SOFT_DELETED"})
-DELETED = "InstanceDeleted"
 SURE = 5.0
 """Seconds that a list may be old by which something of a server is believed to be lost."""
 _BUILDING = frozenset({"", "BUILD", "UNKNOWN", "UNDEFINED"})
@@ -55,7 +54,7 @@ def freshness(server: Server | None, *, told: str = "", noted: bool = False) -> 
 
     `told` is why the server was not ready before; `noted`, that it existed: what another management cluster made since the picture
     was taken is not in it, and is not to be taken for deleted."""
-    if server is None and noted and told != DELETED:
+    if server is None and noted and told != "InstanceDeleted":
         return SURE
     if told in PASSING:
         return LOOK_AGAIN / 2
@@ -301,7 +300,7 @@ def _take_over(kind: Kind, record: Record, body: dict[str, Any]) -> Update:
 
 
 def _deleted(id: str) -> Wait:
-    return _wait(DELETED, f"server {id} was deleted by somebody else; it is not made again", after=None)
+    return _wait("InstanceDeleted", f"server {id} was deleted by somebody else; it is not made again", after=None)
 
 
 def _wait(reason: str, message: str, *, after: float | None) -> Wait:
