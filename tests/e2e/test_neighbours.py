@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from e2e.conftest import stage
-from e2e.manifests import clouds_secret, cluster, machine
+from e2e.manifests import FLAVOR, clouds_secret, cluster, machine
 from e2e.world import World, wait_until_ready
-from pycapo.lab.cloud_bootstrap import TENANT, TENANT_ROLES, connect
+from pycapo.lab.cloud_bootstrap import IMAGE, TENANT, TENANT_ROLES, connect
 from pycapo.lab.cloud_inventory import difference, snapshot
 from pycapo.lab.cloud_log import PRODUCT
 
@@ -54,22 +54,51 @@ def user(world: World, request: pytest.FixtureRequest) -> Iterator[User]:
     made.end()
 
 
-def test_machines_of_one_name_in_two_namespaces_stay_apart(world: World, pair: tuple[str, str]) -> None:
-    for namespace in pair:
-        world.apply(*cluster(namespace, NAME), *machine(namespace, WORKER, cluster=NAME))
-    for namespace in pair:
-        wait_until_ready(world, "OpenStackMachine", namespace, WORKER, 180)
-    first, second = (world.get("OpenStackMachine", namespace, WORKER) for namespace in pair)
-    assert first is not None
-    assert second is not None
-    assert first["spec"]["providerID"] != second["spec"]["providerID"]
+TRAFFIC = {"name": "traffic", "managed": {"router": "Cluster", "subnets": [{"name": "v4", "cidr": "10.40.0.0/24"}]}}
+APART = {"name": "apart", "managed": {"subnets": [{"name": "v4", "cidr": "10.41.0.0/24"}]}}
+OWN = {"name": "own", "perMachine": {"subnets": [{"name": "v4", "from": ["10.64.0.0/20"], "prefixLength": 28}]}}
+CHILD = {"segmentationID": 101, "port": {"clusterNetwork": "apart"}}
+PORTS = [{}, {"clusterNetwork": "own"}, {"clusterNetwork": "traffic", "floatingIP": {}, "subports": [CHILD]}]
+BASTION = {"enabled": True, "spec": {"flavor": {"filter": {"name": FLAVOR}}, "image": {"filter": {"name": IMAGE}}}}
 
-    world.delete("Cluster", pair[0], NAME)
-    world.gone("OpenStackCluster", pair[0], NAME, 180)
 
-    left = snapshot(world.lab).resources
-    assert list(left["servers"]) == [second["spec"]["providerID"].rpartition("/")[2]]
-    assert world.condition("OpenStackMachine", pair[1], WORKER, "Ready")["status"] == "True"
+def whole(world: World, namespace: str) -> None:
+    """Apply the same manifests of a cluster with all that can be made for it, and wait until everything is ready."""
+    spec = {"networks": [TRAFFIC, APART, OWN], "managedSecurityGroups": {}, "bastion": BASTION}
+    world.apply(*cluster(namespace, NAME, **spec), *machine(namespace, WORKER, cluster=NAME, ports=PORTS))
+    wait_until_ready(world, "OpenStackMachine", namespace, WORKER, 240)
+    world.apply(
+        {
+            "apiVersion": "infrastructure.cluster.x-k8s.io/v1alpha1",
+            "kind": "OpenStackNetworkAttachment",
+            "metadata": {"name": "extra", "namespace": namespace},
+            "spec": {"clusterName": NAME, "ports": [{"clusterNetwork": "apart", "trunk": True}]},
+        }
+    )
+    wait_until_ready(world, "OpenStackNetworkAttachment", namespace, "extra", 180)
+    wait_until_ready(world, "OpenStackCluster", namespace, NAME, 240)  # the bastion too
+
+
+def test_whole_clusters_of_one_name_in_two_namespaces_stay_apart(world: World, pair: tuple[str, str]) -> None:
+    stays, goes = pair
+    whole(world, stays)
+    before = snapshot(world.lab)
+    whole(world, goes)
+    mine, theirs = (world.get("OpenStackMachine", namespace, WORKER) for namespace in pair)
+    assert mine is not None
+    assert theirs is not None
+    assert mine["spec"]["providerID"] != theirs["spec"]["providerID"]
+    added = difference(before, snapshot(world.lab)).added
+    assert {"servers", "trunks", "networks", "routers", "floatingips", "subnetpools", "security-groups"} <= set(added)
+
+    world.delete("OpenStackNetworkAttachment", goes, "extra")
+    world.delete("Cluster", goes, NAME)
+    world.gone("OpenStackCluster", goes, NAME, 240)
+
+    same = lambda: not difference(before, snapshot(world.lab))  # noqa: E731
+    world.wait_for(same, "nothing of the other cluster is left, and everything of this one", 120, namespace=stays)
+    assert world.condition("OpenStackMachine", stays, WORKER, "Ready")["status"] == "True"
+    world.delete("OpenStackNetworkAttachment", stays, "extra")
 
 
 def test_a_paused_cluster_is_not_written_until_it_goes_on(world: World, namespace: str) -> None:
