@@ -43,6 +43,9 @@ MACHINES = (
     Case("unknown-flavor", "OpenStackMachine", ("spec.flavor", "no flavor", '"m9.nowhere"'), "InstanceReady"),
     Case("unknown-network", "OpenStackMachine", ("spec.ports[0].network", "no network", '"nowhere"'), "InstanceReady"),
     Case("ambiguous-network", "OpenStackMachine", ("spec.ports[0].network", "2 networks", '"twins"'), "InstanceReady"),
+    Case(
+        "overlapping", "OpenStackMachine", ("spec.ports[1].network", "10.6.0.128/25, which overlaps"), "InstanceReady"
+    ),
     Case("crashed", "OpenStackMachine", ("is in ERROR", "the lab was asked to fail this server"), "InstanceReady"),
 )
 
@@ -130,6 +133,7 @@ class Wrongs:
     def begin(self) -> None:
         self._images = [self._image("twins"), self._image("twins")]
         self._networks = [self._network("twins"), self._network("twins")]
+        self._networks.insert(0, self._network("overlapping", "10.6.0.128/25"))
 
     def mend(self) -> None:
         if self._flavors:
@@ -138,6 +142,10 @@ class Wrongs:
         self._tenant.network.delete_network(self._networks.pop())
         self._images.append(self._image("nowhere"))
         self._networks.append(self._network("nowhere"))
+        overlapping = self._networks[0]
+        for subnet in self._tenant.network.subnets(network_id=overlapping.id):
+            self._tenant.network.delete_subnet(subnet.id)
+        self._tenant.network.create_subnet(network_id=overlapping.id, ip_version=4, cidr="10.10.0.0/24")
         self._flavors.append(self._admin.compute.create_flavor(name="m9.nowhere", vcpus=1, ram=512, disk=1))
 
     def end(self) -> None:
@@ -153,9 +161,9 @@ class Wrongs:
             name=name, disk_format="raw", container_format="bare", data=b"lab\n", validate_checksum=False
         )
 
-    def _network(self, name: str) -> Any:
+    def _network(self, name: str, cidr: str = "10.9.0.0/24") -> Any:
         network = self._tenant.network.create_network(name=name)
-        self._tenant.network.create_subnet(network_id=network.id, ip_version=4, cidr="10.9.0.0/24")
+        self._tenant.network.create_subnet(network_id=network.id, ip_version=4, cidr=cidr)
         return network
 
 
@@ -172,6 +180,7 @@ def machines(world: World) -> Iterator[tuple[str, Wrongs]]:
             "unknown-flavor": {"flavor": {"filter": {"name": "m9.nowhere"}}},
             "unknown-network": {"ports": [{"network": {"filter": {"name": "nowhere"}}}]},
             "ambiguous-network": {"ports": [{"network": {"filter": {"name": "twins"}}}]},
+            "overlapping": {"ports": [{}, {"network": {"filter": {"name": "overlapping"}}}]},
             "crashed": {},
         }
         for name, spec in changes.items():

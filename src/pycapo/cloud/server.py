@@ -105,11 +105,11 @@ def observe_trunks(cloud: Cloud, seen: Seen) -> Seen:
     return msgspec.structs.replace(seen, owned={**seen.owned, Kind.TRUNK: trunks})
 
 
-def observe_spaces(cloud: Cloud, seen: Seen, networks: Collection[str], path: str) -> Seen:
+def observe_spaces(cloud: Cloud, seen: Seen, networks: Collection[str], *, path: str, max_age: float = 300.0) -> Seen:
     """The same with these networks and their subnets under a path; what the shared picture does not have is asked for."""
     if not networks:
         return seen
-    picture = cloud.look({Kind.NETWORK, Kind.SUBNET})
+    picture = cloud.look({Kind.NETWORK, Kind.SUBNET}, max_age=max_age)
     found: list[Record] = []
     for id in sorted(networks):
         network = picture.get(Kind.NETWORK, id)

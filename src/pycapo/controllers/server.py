@@ -64,7 +64,7 @@ from pycapo.plan.fixed_addresses import subnets_wanted, takes
 from pycapo.plan.machine import SERVER_FINALIZER, noted_server
 from pycapo.plan.machine_networks import complete, placed
 from pycapo.plan.nics import has_trunks
-from pycapo.plan.overlaps import SPACES, networks_met
+from pycapo.plan.overlaps import LOOK_AGAIN, SPACES, networks_met, overlap_waits
 from pycapo.plan.plugging import lost_wanted, unplugged
 from pycapo.plan.pool_address import ADDRESS_READY, held_back
 from pycapo.plan.port_claims import claims_wanted
@@ -195,7 +195,7 @@ class ServerLife(Life[OpenStackServer]):
                 seen = msgspec.structs.replace(seen, owned=again.owned)
             return observe_lost(cloud, obj, seen)
         seen = observe_further(cloud, seen, subnets_wanted(obj, seen))
-        seen = observe_spaces(cloud, seen, networks_met(obj, seen), SPACES)
+        seen = _with_spaces(cloud, obj, seen)
         found = {**seen.found, IMAGE_OBJECT: _image(self._kube, obj)} if image_object(obj.spec) else seen.found
         seen = observe_subnets(cloud, seen) if needs_facts(obj) else seen
         data, format = self._user_data(obj)
@@ -224,6 +224,14 @@ def _image(kube: Kube, obj: OpenStackServer) -> tuple[Image, ...]:
     name = image_object(obj.spec) or ""
     found = kube.read(ImageObject, obj.metadata.namespace or "", name)
     return (Image(id=found.available_id, name=name),) if found and found.available_id else ()
+
+
+def _with_spaces(cloud: Cloud, obj: OpenStackServer, seen: Seen) -> Seen:
+    """The same with the subnets of the networks that a server is to be on; before it is refused any, they are looked at anew."""
+    met = networks_met(obj, seen)
+    found = observe_spaces(cloud, seen, met, path=SPACES)
+    overlapping = any(overlap_waits(obj, found))
+    return observe_spaces(cloud, seen, met, path=SPACES, max_age=LOOK_AGAIN / 2) if overlapping else found
 
 
 def observe_lost(cloud: Cloud, obj: OpenStackServer, seen: Seen) -> Seen:

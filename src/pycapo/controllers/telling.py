@@ -27,7 +27,7 @@ TROUBLE = frozenset(
         *("InvalidMachineSpec", "NotSupported", "TrunkNotSupported", "ExtensionMissing"),
         *("LoadBalancerServiceAbsent", "LoadBalancerError", "UserDataTooLarge", "VolumeFailed", "PortLost"),
         *("InstanceStateError", "InstanceDeleted", "AddressOutsideSubnet", "AddressTaken", "AddressesExhausted"),
-        *("NoFreeNetwork", "SubnetPoolExhausted", "NetworkTaken"),
+        *("NoFreeNetwork", "SubnetPoolExhausted", "NetworkTaken", "OverlappingSubnets"),
         *("AddressDiffers", "PortInUse", "FloatingIPInUse", "QuotaExceeded"),
     }
 )

@@ -25,7 +25,7 @@ from pycapo.plan.references import INSTANCE_READY, Resolved, resolve
 SPACES = "spec.ports.spaces"
 """Where the networks of ports stand among what was found, with their subnets."""
 
-LOOK_AGAIN = 60.0
+LOOK_AGAIN = 30.0
 """Seconds until the subnets are looked at again: somebody may change the networks, not the spec."""
 
 
