@@ -80,11 +80,11 @@ def whole(world: World, namespace: str) -> None:
 
 
 def test_whole_clusters_of_one_name_in_two_namespaces_stay_apart(world: World, pair: tuple[str, str]) -> None:
-    stays, goes = pair
+    goes, stays = pair  # the fixture ends the other one first
     whole(world, stays)
     before = snapshot(world.lab)
     whole(world, goes)
-    mine, theirs = (world.get("OpenStackMachine", namespace, WORKER) for namespace in pair)
+    theirs, mine = (world.get("OpenStackMachine", namespace, WORKER) for namespace in pair)
     assert mine is not None
     assert theirs is not None
     assert mine["spec"]["providerID"] != theirs["spec"]["providerID"]
