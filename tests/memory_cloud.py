@@ -24,9 +24,10 @@ import memory_octavia as octavia
 from memory_world import World
 from pycapo.cloud.cloud import BULK
 from pycapo.cloud.errors import BadRequest, CloudError, NotFound, QuotaExceeded
-from pycapo.cloud.inventory import Inventory, Snapshot, listed_as
+from pycapo.cloud.inventory import Inventory
 from pycapo.cloud.marking import BALANCING, kept_mark, marked, never_borrowed
 from pycapo.cloud.matching import matches
+from pycapo.cloud.page import Snapshot, listed_as
 from pycapo.model.kinds import Kind
 from pycapo.model.marks import Mark
 from pycapo.model.records import Fault, Flavor, Image, Network, Port, Record, Room, Zone

@@ -25,6 +25,9 @@ class Picture(Protocol):
     def owned(self, kind: Kind, owner: str) -> tuple[Record, ...]:
         """The resources of the kind that carry the owner's mark (indexed: costs nothing however many there are)."""
 
+    def where(self, kind: Kind, field: str, value: str) -> tuple[Record, ...]:
+        """Networks by "tags" (one of them), ports and floating IPs by "address", floating IPs by "port_id" (indexed)."""
+
     def get(self, kind: Kind, id: str) -> Record | None:
         """One resource by id (indexed)."""
 

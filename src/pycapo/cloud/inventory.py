@@ -12,125 +12,22 @@ and listed again at the next look, so that an absence in the picture can be beli
 import copy
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 import msgspec
 
 from pycapo.cloud.errors import Busy, CloudError, InUse, NotFound, RetryNow
+from pycapo.cloud.page import EMPTY, Page, Snapshot, listed_as, page_of
 from pycapo.model.kinds import Kind
-from pycapo.model.records import LoadBalancer, Port, Record, SecurityGroup, Server, Volume
+from pycapo.model.records import Port, Record
 
 Lister = Callable[[Kind], Iterable[Record]]
 PARTS = frozenset({Kind.LISTENER, Kind.POOL, Kind.HEALTH_MONITOR, Kind.MEMBER})
 """What a load balancer consists of."""
 _BALANCING = PARTS | {Kind.LOAD_BALANCER}
-_INTERFACES = "network:router_interface", "network:ha_router_replicated_interface", "network:router_centralized_snat"
-_STEADY_VOLUMES = frozenset({"", "available", "in-use", "error", "error_deleting", "maintenance"})
 _UNPLUGGING = 10.0  # seconds for which Nova may take its time to unplug a port before it is asked again
 _MOVING_AGES = 2.0, 10.0  # seconds between two lists while something moves: at first, and in the end
-
-
-def listed_as(kind: Kind) -> Kind:
-    """The kind whose list shows resources of this kind."""
-    match kind:
-        case Kind.ROUTER_INTERFACE | Kind.SERVER_INTERFACE:
-            return Kind.PORT
-        case Kind.SECURITY_GROUP_RULE:
-            return Kind.SECURITY_GROUP
-        case Kind.NETWORK_CLAIM:
-            return Kind.NETWORK
-    return kind
-
-
-def moving(record: Record) -> bool:
-    """Whether a resource of ours is on its way to another state by itself."""
-    if record.mark is None:
-        return False
-    match record:
-        case Server():
-            return record.status == "BUILD" or bool(record.task_state)
-        case LoadBalancer():
-            return record.provisioning_status.startswith("PENDING")
-        case Volume():
-            return record.status not in _STEADY_VOLUMES
-        case Port():
-            return record.leaving
-    return False
-
-
-class Page(msgspec.Struct, frozen=True):
-    """All resources of one kind at one moment, indexed by id and by owner. Never changed: a write makes another."""
-
-    records: Mapping[str, Record] = {}
-    owners: Mapping[str, Mapping[str, Record]] = {}
-    moving: frozenset[str] = frozenset()
-
-    def changed(self, writes: Mapping[str, Record | None]) -> "Page":
-        """The page after these writes; None is a deletion. Costs what is written and a copy of the indexes."""
-        records, owners, going = dict(self.records), dict(self.owners), set(self.moving)
-        for id, record in writes.items():
-            before = records.pop(id, None)
-            if before and (mark := before.mark):
-                owners[mark.owner] = {key: value for key, value in owners[mark.owner].items() if key != id}
-            going.discard(id)
-            if record is None:
-                continue
-            records[id] = record
-            if mark := record.mark:
-                owners[mark.owner] = {**owners.get(mark.owner, {}), id: record}
-            if moving(record):
-                going.add(id)
-        return Page(records, owners, frozenset(going))
-
-
-def _page_of(records: Iterable[Record]) -> Page:
-    by_id = {record.id: record for record in records}
-    owners: dict[str, dict[str, Record]] = {}
-    for record in by_id.values():
-        if mark := record.mark:
-            owners.setdefault(mark.owner, {})[record.id] = record
-    return Page(by_id, owners, frozenset(id for id, record in by_id.items() if moving(record)))
-
-
-class Snapshot:
-    """A picture that stays as it was when it was looked at."""
-
-    def __init__(self, pages: Mapping[Kind, Page]) -> None:
-        self._pages = pages
-
-    def all(self, kind: Kind) -> Sequence[Record]:
-        """Every resource of the kind in the project."""
-        records = tuple(self._page(kind).records.values())
-        match kind:
-            case Kind.ROUTER_INTERFACE:
-                return [
-                    port for port in records if isinstance(port, Port) and port.device_owner.startswith(_INTERFACES)
-                ]
-            case Kind.SERVER_INTERFACE:
-                return [port for port in records if isinstance(port, Port) and port.device_owner.startswith("compute:")]
-            case Kind.SECURITY_GROUP_RULE:
-                groups = [group for group in records if isinstance(group, SecurityGroup)]
-                return [rule for group in groups for rule in group.security_group_rules]
-        return records
-
-    def owned(self, kind: Kind, owner: str) -> tuple[Record, ...]:
-        """The resources of the kind that carry the owner's mark."""
-        if listed_as(kind) is not kind:
-            return tuple(record for record in self.all(kind) if record.mark and record.mark.owner == owner)
-        return tuple(self._page(kind).owners.get(owner, {}).values())
-
-    def get(self, kind: Kind, id: str) -> Record | None:
-        """One resource by id."""
-        if kind is Kind.SECURITY_GROUP_RULE:
-            return next((rule for rule in self.all(kind) if rule.id == id), None)
-        return self._page(kind).records.get(id)
-
-    def _page(self, kind: Kind) -> Page:
-        return self._pages.get(listed_as(kind), _EMPTY)
-
-
-_EMPTY = Page()
 
 
 class _Flight:
@@ -147,7 +44,7 @@ class _Shelf:
     """One kind: its page, how old it is, and the list on its way."""
 
     def __init__(self) -> None:
-        self.page = _EMPTY
+        self.page = EMPTY
         self.listed = float("-inf")
         self.written = float("-inf")
         self.stirred = float("-inf")
@@ -211,7 +108,7 @@ class Inventory:
     def known(self, kind: Kind) -> tuple[Record, ...]:
         """What is known of a kind, however old."""
         with self._lock:
-            return tuple(self._shelves[listed_as(kind)].page.records.values())
+            return self._shelves[listed_as(kind)].page.records.all()
 
     def put(self, kind: Kind, records: Iterable[Record]) -> None:
         """Take in what an own write brought."""
@@ -274,7 +171,7 @@ class Inventory:
     def _list(self, kind: Kind, shelf: _Shelf, flight: _Flight) -> None:
         page: Page | None = None
         try:
-            page = _page_of(self._lister(kind))
+            page = page_of(self._lister(kind))
         except CloudError as error:
             flight.error = error
             raise

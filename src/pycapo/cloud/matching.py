@@ -4,6 +4,7 @@
 Rule: filters mean what they mean to Neutron (`tags` all, `tags-any` one, `not-tags` not all, `not-tags-any` none).
 """
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -39,5 +40,9 @@ def _matches(record: Record, name: str, wanted: str) -> bool:
 
 def _field(record: Record, name: str) -> Any:
     """The value of a wire field; a field that the record does not have matches nothing but the empty text."""
-    wire = {field.encode_name: field.name for field in msgspec.structs.fields(record)}
-    return getattr(record, wire.get(name, ""), None)
+    return getattr(record, _names(type(record)).get(name, ""), None)
+
+
+@functools.cache
+def _names(record: type[Record]) -> Mapping[str, str]:
+    return {field.encode_name: field.name for field in msgspec.structs.fields(record)}

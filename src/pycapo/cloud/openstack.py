@@ -18,9 +18,10 @@ from pycapo.cloud.balancer import pools_with_members
 from pycapo.cloud.claims import Claims
 from pycapo.cloud.cloud import BULK
 from pycapo.cloud.errors import BadRequest, NotFound
-from pycapo.cloud.inventory import PARTS, Inventory, Snapshot
+from pycapo.cloud.inventory import PARTS, Inventory
 from pycapo.cloud.kept import Kept
 from pycapo.cloud.marking import TAGGED, kept_mark, marked, never_borrowed, tags_on_creation
+from pycapo.cloud.page import Snapshot
 from pycapo.cloud.quota import Rooms
 from pycapo.cloud.rest import COMPUTE, NETWORK
 from pycapo.cloud.unsure import Unsure

@@ -12,8 +12,9 @@ from pycapo.api.ports import PortBody
 from pycapo.api.v1alpha1 import OpenStackServer
 from pycapo.cloud.cloud import Cloud, Picture
 from pycapo.cloud.matching import matches
+from pycapo.model.addresses import plain
 from pycapo.model.kinds import Kind
-from pycapo.model.records import FloatingIP, Port, Record, Subnet, Trunk
+from pycapo.model.records import Port, Record, Subnet, Trunk
 from pycapo.model.seen import Seen
 
 Wanted = Mapping[str, tuple[Kind, Mapping[str, str]]]
@@ -32,7 +33,6 @@ def observe_server(
     picture = cloud.look(kinds, max_age=max_age)
     owned = {kind: picture.owned(kind, owner) for kind in _SERVER if kind in kinds}
     missing = not owned[Kind.SERVER] and not server.metadata.deletion_timestamp and not _noted_server(server)
-    lost = len(owned[Kind.PORT]) < len(list(_entries(server)))
     return Seen(
         owner=owner,
         owned=owned,
@@ -40,7 +40,6 @@ def observe_server(
         named=_taken_over(picture, server, owned),
         beside={
             Kind.FLOATING_IP: _floating_ips(picture, server, owned[Kind.PORT]),
-            Kind.PORT: _other_ports(picture, server, owner) if missing or lost else (),
         },
         extensions=extensions,
     )
@@ -63,22 +62,34 @@ def observe_subnets(cloud: Cloud, seen: Seen) -> Seen:
     return msgspec.structs.replace(seen, beside={**seen.beside, Kind.SUBNET: subnets})
 
 
-def observe_own(cloud: Cloud, owner: str, wanted: Wanted, *, max_age: float = 300.0) -> Seen:
+def observe_holders(cloud: Cloud, server: OpenStackServer, seen: Seen) -> Seen:
+    """The same with the ports that hold addresses which the server asks for or was given by pools; of a range, all ports."""
+    asked = [fixed for port in _entries(server) for fixed in port.fixed_ips or ()]
+    addresses = {fixed.ip_address for fixed in asked if fixed.ip_address}
+    addresses |= {it for it in seen.claimed.values() if isinstance(it, str)}
+    picture = cloud.look({Kind.PORT})
+    if any(fixed.range for fixed in asked):
+        ports = tuple(picture.all(Kind.PORT))
+    else:
+        ports = tuple(it for address in addresses for it in picture.where(Kind.PORT, "address", plain(address)))
+    known = {it.id: it for it in (*seen.beside.get(Kind.PORT, ()), *ports)}
+    return msgspec.structs.replace(seen, beside={**seen.beside, Kind.PORT: tuple(known.values())})
+
+
+def observe_own(cloud: Cloud, owner: str, wanted: Wanted, *, ports: bool = False, max_age: float = 300.0) -> Seen:
     """The networks that are a server's alone, and what `wanted` matches in the shared picture: only what is the project's own.
 
-    Beside them stand the ports that others put there, and the servers whose tags are on what was found."""
-    if not wanted:
-        return Seen(owner=owner)
+    Beside them stand the `ports` that others put there, if they are asked for, and the servers whose tags are on what was found.
+    """
     picture = cloud.look(_OWN, max_age=max_age)
-    found = {
-        path: tuple(it for it in picture.all(kind) if matches(it, query)) for path, (kind, query) in wanted.items()
-    }
+    found = {path: _matching(picture, kind, query) for path, (kind, query) in wanted.items()}
     owned = {kind: picture.owned(kind, owner) for kind in _OWN}
     places = {it.id for it in owned[Kind.NETWORK] if it.mark and not it.mark.borrowed}
-    ports = (it for it in picture.all(Kind.PORT) if isinstance(it, Port) and it.network_id in places)
+    there = picture.all(Kind.PORT) if ports and places else ()
+    others_ports = (it for it in there if isinstance(it, Port) and it.network_id in places)
     others = {mark.owner for items in found.values() for it in items for mark in it.marks} - {owner}
     beside = {
-        Kind.PORT: tuple(it for it in ports if not (it.mark and it.mark.owner == owner)),
+        Kind.PORT: tuple(it for it in others_ports if not (it.mark and it.mark.owner == owner)),
         Kind.SERVER: tuple(it for other in sorted(others) for it in picture.owned(Kind.SERVER, other)),
     }
     return Seen(owner=owner, owned=owned, found=found, beside=beside)
@@ -131,8 +142,6 @@ def observe_asked(cloud: Cloud, seen: Seen, asking: OpenStackServer, *, max_age:
     ports = picture.owned(Kind.PORT, seen.owner)
     owned = {**seen.owned, Kind.PORT: ports, Kind.FLOATING_IP: picture.owned(Kind.FLOATING_IP, seen.owner)}
     beside = {**seen.beside, Kind.FLOATING_IP: _floating_ips(picture, asking, ports)}
-    if _asks(asking):
-        beside[Kind.PORT] = tuple(picture.all(Kind.PORT))
     found = {path: items for path, items in seen.found.items() if path.startswith("spec.networks[")}
     return msgspec.structs.replace(seen, owned=owned, beside=beside, found=found, claimed={})
 
@@ -147,16 +156,12 @@ def server_kinds(server: OpenStackServer, extensions: frozenset[str]) -> frozens
     return frozenset(kinds)
 
 
-def _other_ports(picture: Picture, server: OpenStackServer, owner: str) -> tuple[Record, ...]:
-    """The ports of everybody else, where the server asks for addresses that one of them may hold."""
-    if not _asks(server):
-        return ()
-    return tuple(it for it in picture.all(Kind.PORT) if not (it.mark and it.mark.owner == owner))
-
-
-def _asks(server: OpenStackServer) -> bool:
-    listed = (fixed for port in _entries(server) for fixed in port.fixed_ips or ())
-    return any(fixed.ip_address or fixed.range or fixed.address_from for fixed in listed)
+def _matching(picture: Picture, kind: Kind, query: Mapping[str, str]) -> tuple[Record, ...]:
+    """What matches a query; of networks that carry one tag, nothing else is gone through."""
+    tag = query.get("tags", "")
+    tagged = kind is Kind.NETWORK and tag and "," not in tag
+    candidates = picture.where(kind, "tags", tag) if tagged else picture.all(kind)
+    return tuple(it for it in candidates if matches(it, query))
 
 
 def _noted_server(server: OpenStackServer) -> str | None:
@@ -203,8 +208,11 @@ def _floating_ips(picture: Picture, server: OpenStackServer, ports: tuple[Record
     asked = [port.floating_ip for port in _entries(server) if port.floating_ip]
     named = {wanted.address for wanted in asked}
     pooled = any(wanted.pool_ref for wanted in asked)  # which address that is, is not known here
-    floating = (it for it in picture.all(Kind.FLOATING_IP) if isinstance(it, FloatingIP))
-    return tuple(it for it in floating if pooled or it.port_id in ids or it.floating_ip_address in named)
+    if pooled:
+        return tuple(picture.all(Kind.FLOATING_IP))
+    wanted = (*(("port_id", id) for id in ids), *(("address", address) for address in named if address))
+    found = (it for word in wanted for it in picture.where(Kind.FLOATING_IP, *word))
+    return tuple({it.id: it for it in found}.values())
 
 
 def _entries(server: OpenStackServer) -> Iterator[PortBody]:

@@ -17,6 +17,7 @@ from pycapo.cloud.server import (
     observe_asked,
     observe_further,
     observe_groups,
+    observe_holders,
     observe_server,
     observe_subnets,
     observe_trunks,
@@ -127,14 +128,16 @@ class Nics:
         """What a wish refers to, and what may stand in its way; nothing is older than what was told last can have changed."""
         passing = any(it.reason in PASSING for it in (before.conditions if before else None) or ())
         age = LOOK_AGAIN / 2 if passing else 300.0
-        seen = observe_asked(self._cloud, seen, asking_server(wish, self._server), max_age=age)
+        asking = asking_server(wish, self._server)
+        seen = observe_asked(self._cloud, seen, asking, max_age=age)
         trunks = any(port.trunk or port.subports for port in wish.written)
         seen = observe_trunks(self._cloud, seen) if trunks or has_trunks(seen) else seen
         seen = observe_further(self._cloud, seen, nics_wanted(wish, self._server, seen))
         seen = observe_further(self._cloud, seen, nic_subnets_wanted(wish, self._server, seen))
         seen = observe_groups(self._cloud, seen) if leaves_groups(wish) else seen
         wanted = nic_claims_wanted(wish, self._server, seen)
-        return msgspec.structs.replace(seen, claimed=self._claimed.get(self._server, wanted))
+        seen = msgspec.structs.replace(seen, claimed=self._claimed.get(self._server, wanted))
+        return observe_holders(self._cloud, asking, seen)
 
     def _decide(self, wish: Wish, seen: Seen) -> tuple[Seen, Plan]:
         """The plan, and the picture that it was decided from: with what other servers are about to take."""

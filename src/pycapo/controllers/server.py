@@ -22,6 +22,7 @@ from pycapo.cloud.cloud import Cloud
 from pycapo.cloud.errors import CloudError
 from pycapo.cloud.server import (
     observe_further,
+    observe_holders,
     observe_server,
     observe_spaces,
     observe_subnets,
@@ -194,7 +195,7 @@ class ServerLife(Life[OpenStackServer]):
                 again = observe_server(cloud, obj, owner, wanted={})
                 seen = msgspec.structs.replace(seen, owned=again.owned)
             return observe_lost(cloud, obj, seen)
-        seen = observe_further(cloud, seen, subnets_wanted(obj, seen))
+        seen = observe_places(cloud, obj, seen)
         seen = _with_spaces(cloud, obj, seen)
         found = {**seen.found, IMAGE_OBJECT: _image(self._kube, obj)} if image_object(obj.spec) else seen.found
         seen = observe_subnets(cloud, seen) if needs_facts(obj) else seen
@@ -238,8 +239,12 @@ def observe_lost(cloud: Cloud, obj: OpenStackServer, seen: Seen) -> Seen:
     """The same with what the lost ports of a running server refer to; costs nothing where none is lost."""
     if not missing_ports(obj, seen):
         return seen
-    seen = observe_further(cloud, seen, lost_wanted(obj, seen))
-    return observe_further(cloud, seen, subnets_wanted(obj, seen))
+    return observe_places(cloud, obj, observe_further(cloud, seen, lost_wanted(obj, seen)))
+
+
+def observe_places(cloud: Cloud, obj: OpenStackServer, seen: Seen) -> Seen:
+    """The same with what tells whether addresses can be had: the subnets that they lie in, and who holds them."""
+    return observe_holders(cloud, obj, observe_further(cloud, seen, subnets_wanted(obj, seen)))
 
 
 def _told(obj: OpenStackServer) -> str:

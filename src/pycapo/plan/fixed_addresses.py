@@ -12,6 +12,7 @@ import msgspec
 
 from pycapo.api.ports import AddressRange, FixedIP
 from pycapo.api.v1alpha1 import OpenStackServer
+from pycapo.model.addresses import plain
 from pycapo.model.kinds import Kind
 from pycapo.model.records import Port, Subnet
 from pycapo.model.seen import Seen
@@ -121,7 +122,7 @@ def _choose(asked: _Asked, taken: Taken, seen: Seen) -> Place | Wait:
         if isinstance(claimed, Wait):
             return claimed
         address = claimed
-    address = _plain(address)
+    address = plain(address)
     subnet = _around(asked.subnets, address)
     if subnet is None:
         return _outside(path, address, asked.subnets)
@@ -135,12 +136,12 @@ def _choose(asked: _Asked, taken: Taken, seen: Seen) -> Place | Wait:
 
 def _free(asked: _Asked, found: AddressRange, taken: Taken, seen: Seen) -> Place | Wait:
     """The lowest address of a range that nobody holds, is about to take, or was refused."""
-    path, start = f"{asked.path}.range", _plain(found.start)
+    path, start = f"{asked.path}.range", plain(found.start)
     subnet = _around(asked.subnets, start)
     if subnet is None:
         return _outside(f"{path}.start", start, asked.subnets)
     if _around((subnet,), found.end) is None:
-        return _outside(f"{path}.end", _plain(found.end), (subnet,))
+        return _outside(f"{path}.end", plain(found.end), (subnet,))
     held = {address for id, address in (*taken, *seen.spoken_for) if id == subnet.id} | {subnet.gateway_ip}
     address, last = ipaddress.ip_address(start), ipaddress.ip_address(found.end)
     while int(address) <= int(last):
@@ -182,7 +183,7 @@ def _outside(path: str, address: str, subnets: Iterable[Subnet]) -> Wait:
 
 def _serves(fixed: FixedIP, address: str, subnet: str) -> bool:
     """Whether an address of a port is one that an entry of fixedIPs asks for, as far as that can be said without a look-up."""
-    if fixed.ip_address and _plain(fixed.ip_address) != _plain(address):
+    if fixed.ip_address and plain(fixed.ip_address) != plain(address):
         return False
     if fixed.range and not int(ipaddress.ip_address(fixed.range.start)) <= _number(address) <= _number(fixed.range.end):
         return False
@@ -191,18 +192,10 @@ def _serves(fixed: FixedIP, address: str, subnet: str) -> bool:
 
 def _spelled(fixed: FixedIP) -> str:
     if fixed.ip_address:
-        return _plain(fixed.ip_address)
+        return plain(fixed.ip_address)
     if fixed.range:
         return f"one from {fixed.range.start} to {fixed.range.end}"
     return f"one of subnet {fixed.subnet.id}" if fixed.subnet else "an address"
-
-
-def _plain(address: str) -> str:
-    """An address in its shortest spelling, as Neutron gives it."""
-    try:
-        return str(ipaddress.ip_address(address))
-    except ValueError:
-        return address
 
 
 def _number(address: str) -> int:

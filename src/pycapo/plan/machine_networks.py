@@ -44,14 +44,19 @@ def pool_path(index: int, place: int) -> str:
     return f"spec.networks[{index}].subnets[{place}].pool"
 
 
+def networks_claimed(server: OpenStackServer, owner: str) -> Wanted:
+    """What tells which networks a server has claimed."""
+    claims = ((index, it.name) for index, it in enumerate(server.spec.networks or ()) if it.claim)
+    tags = ((index, network_claim.claim_mark(owner, name).tag) for index, name in claims)
+    return {network_claim.claimed_path(index): (Kind.NETWORK, {"tags": tag}) for index, tag in tags}
+
+
 def networks_wanted(server: OpenStackServer, owner: str) -> Wanted:
-    """What is to be seen of a server's own networks besides themselves: what claims match, and what pools have given."""
-    wanted: dict[str, tuple[Kind, Mapping[str, str]]] = {}
+    """What networks of a server's own are chosen from and made by: what claims match, and what pools have given."""
+    wanted = dict(networks_claimed(server, owner))
     for index, network in enumerate(server.spec.networks or ()):
         if network.claim:
             wanted[network_claim.claim_path(index)] = Kind.NETWORK, query_of(network.claim)
-            tag = network_claim.claim_mark(owner, network.name).tag
-            wanted[network_claim.claimed_path(index)] = Kind.NETWORK, {"tags": tag}
         for place, subnet in enumerate(network.subnets or ()):
             wanted[pool_path(index, place)] = Kind.SUBNET, {"subnetpool_id": subnet.pool}
     return wanted

@@ -7,8 +7,8 @@ import pytest
 
 from fake_openstack import Answer, FakeOpenStack
 from pycapo.cloud.errors import InUse, NotFound, QuotaExceeded, RetryNow
-from pycapo.cloud.inventory import moving
 from pycapo.cloud.openstack import OpenStack
+from pycapo.cloud.page import moving
 from pycapo.model.kinds import Kind
 from pycapo.model.marks import METADATA_KEY, Mark
 from pycapo.model.records import Port, Server, Volume
