@@ -165,6 +165,22 @@ def test_nics_that_nobody_configured_get_the_addresses_of_the_facts(networks: Ne
     assert world.reached_soon(EVERY) == EVERY
 
 
+def test_nics_that_got_ipv4_alone_get_the_ipv6_addresses_of_the_facts_unless_ipv6_is_off(networks: Networks) -> None:
+    world = networks()
+    guest = a_guest(world)
+    for number in (1, 2, 3):
+        world.run("vm", "ip", "-6", "addr", "flush", "dev", nic(number), "scope", "global")
+    world.run("vm", "sysctl", "-q", f"net.ipv6.conf.{nic(3)}.disable_ipv6=1")
+    wanted = [address for address in EVERY if address != address6(3)]
+    before = world.reached(EVERY)
+
+    guest.watch()
+
+    assert before != wanted
+    assert world.reached_soon(wanted) == wanted
+    assert world.reached([address6(3)]) == []
+
+
 def test_a_subnet_without_a_gateway_is_left_to_the_main_table(networks: Networks) -> None:
     world = networks()
     guest = a_guest(world)

@@ -136,7 +136,7 @@ wanted_rules() { # of $family; fills the tables on its way
   while read -r name mac table; do
     own=$(addresses "$family" "$name")
     [ -n "$own" ] || continue
-    : >"$RUN/had-$table"
+    : >"$RUN/had-$family-$table"
     gateway=$(gateway "$family" "$name" "$mac" "$own")
     fill_table >&2
     [ -n "$gateway" ] || continue # its own subnet is in main, and there is no other way through it
@@ -257,25 +257,39 @@ locked() { # COMMAND...
   if command -v flock >/dev/null; then (flock 9; "$@" 9>&-) 9>"$RUN/lock"; else "$@"; fi
 }
 
-lonely() { # NICs that nobody gave an address; those that lost one were taken down by whoever cares for them
+lonely() { # NAME MAC FAMILY... of NICs that nobody gave an address of; one that had some was taken down by whoever cares for it
   nics | while read -r name mac table; do
-    [ -e "$RUN/had-$table" ] || ip -o addr show dev "$name" scope global | grep -q . || echo "$name $mac"
+    missing=$(for family in 4 6; do
+      [ -e "$RUN/had-$family-$table" ] || ip -$family -o addr show dev "$name" scope global | grep -q . || printf ' %s' $family
+    done)
+    case $missing in
+      ' 4 6') echo "$name $mac$missing" ;; # without facts too
+      ?*) ! is_up "$name" "${missing# }" || ! facts "${missing# }" "$mac" | grep -q . || echo "$name $mac$missing" ;;
+    esac
   done
+}
+
+is_up() { # NAME FAMILY: whether the NIC can have addresses of the family; none can be given where IPv6 is switched off
+  ip -o link show dev "$1" up | grep -q . || return 1
+  off=
+  [ "$2" = 4 ] || { read -r off <"/proc/sys/net/ipv6/conf/$1/disable_ipv6"; [ "$off" = 0 ]; } 2>/dev/null # as in `setting`
 }
 
 active() { command -v systemctl >/dev/null && systemctl is-active -q "$1"; }
 
-configure() { # NAME MAC: the addresses of the facts, else DHCP, unless a network manager cares for every NIC
-  ip link set dev "$1" up
-  { facts 4 "$2"; facts 6 "$2"; } | while read -r _ address _; do ip addr replace "$address" dev "$1"; done
-  ! { facts 4 "$2"; facts 6 "$2"; } | grep -q . || return 0
+configure() { # NAME MAC FAMILY...: the addresses of the facts, else DHCP, unless a network manager cares for every NIC
+  nic=$1 mac=$2; shift 2
+  told=$(for family; do facts "$family" "$mac"; done | awk '{print $2}')
+  ip link set dev "$nic" up
+  for address in $told; do ip addr replace "$address" dev "$nic"; done
+  [ -z "$told" ] || return 0
   active systemd-networkd || active NetworkManager && return
-  mkdir "$RUN/asked-$(cat "/sys/class/net/$1/ifindex")" 2>/dev/null || return 0 # it is asked for already
+  mkdir "$RUN/asked-$(cat "/sys/class/net/$nic/ifindex")" 2>/dev/null || return 0 # it is asked for already
   if command -v dhclient >/dev/null; then
-    ask 4 "$1"
-    ! lacks6 "$1" || ask 6 "$1"
-  elif command -v dhcpcd >/dev/null; then dhcpcd -b "$1"
-  elif command -v udhcpc >/dev/null; then udhcpc -b -i "$1"
+    ask 4 "$nic"
+    ! lacks6 "$nic" || ask 6 "$nic"
+  elif command -v dhcpcd >/dev/null; then dhcpcd -b "$nic"
+  elif command -v udhcpc >/dev/null; then udhcpc -b -i "$nic"
   fi >/dev/null 2>&1
 }
 
@@ -297,7 +311,8 @@ catch_up() { # a little after the first of several events; NICs that stay withou
   locked sync_now
   lonely | grep -q . || return 0
   sleep "${PATIENCE:-20}"
-  lonely | while read -r name mac; do configure "$name" "$mac"; done
+  # shellcheck disable=SC2086
+  lonely | while read -r name mac families; do configure "$name" "$mac" $families; done
 }
 
 matters() { # LINE: whether an event is about a NIC, or about something that has gone
