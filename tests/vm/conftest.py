@@ -52,15 +52,21 @@ def debian() -> Image:
 
 
 @pytest.fixture(scope="session")
-def boot(debian: Image, tmp_path_factory: pytest.TempPathFactory) -> Boot:
+def key(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The key that opens the guests; what they are told of it is in a file beside it (.pub)."""
+    key = tmp_path_factory.mktemp("key") / "key"
+    line = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "lab", "-f", str(key)]
+    subprocess.run(line, check=True, stdin=subprocess.DEVNULL)
+    return key
+
+
+@pytest.fixture(scope="session")
+def boot(debian: Image, key: Path, tmp_path_factory: pytest.TempPathFactory) -> Boot:
     """Boots a guest with three NICs and these user data; guest and networks are there as long as the block runs."""
 
     @contextmanager
     def booted(user_data: bytes, *, kind: str = "netplan", dhcp: bool = True) -> Iterator[Guest]:
         place = tmp_path_factory.mktemp("vm")
-        key = place / "key"
-        line = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "lab", "-f", str(key)]
-        subprocess.run(line, check=True, stdin=subprocess.DEVNULL)
         networks = network_data(NUMBERS, dhcp=dhcp)
         public = key.with_suffix(".pub").read_text().strip()
         drive = config_drive(place, user_data=user_data, networks=networks, key=public)
