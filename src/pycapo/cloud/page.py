@@ -19,6 +19,7 @@ K = TypeVar("K")
 V = TypeVar("V")
 Word = tuple[str, str]
 _INTERFACES = "network:router_interface", "network:ha_router_replicated_interface", "network:router_centralized_snat"
+_MOVING_SERVERS = frozenset({"BUILD", "DELETED"})  # Nova shows DELETED for a moment before it forgets the server
 _STEADY_VOLUMES = frozenset({"", "available", "in-use", "error", "error_deleting", "maintenance"})
 
 
@@ -40,7 +41,7 @@ def moving(record: Record) -> bool:
         return False
     match record:
         case Server():
-            return record.status == "BUILD" or bool(record.task_state)
+            return record.status in _MOVING_SERVERS or bool(record.task_state)
         case LoadBalancer():
             return record.provisioning_status.startswith("PENDING")
         case Volume():

@@ -149,7 +149,7 @@ def a_server(status: str) -> Server:
     return Server(id="s1", status=status, metadata={METADATA_KEY: Mark(OWNER, "server").tag})
 
 
-@pytest.mark.parametrize(("status", "lists"), [("BUILD", 2), ("ACTIVE", 1)])
+@pytest.mark.parametrize(("status", "lists"), [("BUILD", 2), ("DELETED", 2), ("ACTIVE", 1), ("SOFT_DELETED", 1)])
 def test_only_what_moves_is_looked_at_often(status: str, lists: int) -> None:
     service = Service()
     service.networks = [a_server(status)]
