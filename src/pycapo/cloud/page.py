@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """One kind's part of the shared picture: all its resources at one moment, found by id and by what they are looked for by.
 
-    records: id -> record      found: (owner | address | port_id | tags, value) -> id -> record
+    records: id -> record      found: (owner | address | port_id | network_id | tags, value) -> id -> record
 
 Rule: never changed. A write makes another page, which shares nearly everything with the one before: what is new lies in a thin
 layer on top, that is worked in when it has become as thick as the square root of what it lies on.
@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 import msgspec
 
 from pycapo.model.kinds import Kind
-from pycapo.model.records import FloatingIP, LoadBalancer, Network, Port, Record, SecurityGroup, Server, Volume
+from pycapo.model.records import FloatingIP, LoadBalancer, Network, Port, Record, SecurityGroup, Server, Subnet, Volume
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -94,6 +94,8 @@ def words(record: Record) -> Iterator[Word]:
         case FloatingIP():
             yield "address", record.floating_ip_address or ""
             yield "port_id", record.port_id or ""
+        case Subnet():
+            yield "network_id", record.network_id
         case Network():
             yield from {("tags", tag) for tag in record.tags}
 

@@ -14,7 +14,7 @@ from pycapo.cloud.cloud import Cloud, Picture
 from pycapo.cloud.matching import matches
 from pycapo.model.addresses import plain
 from pycapo.model.kinds import Kind
-from pycapo.model.records import Port, Record, Subnet, Trunk
+from pycapo.model.records import Port, Record, Trunk
 from pycapo.model.seen import Seen
 
 Wanted = Mapping[str, tuple[Kind, Mapping[str, str]]]
@@ -124,7 +124,7 @@ def observe_spaces(cloud: Cloud, seen: Seen, networks: Collection[str], *, path:
     found: list[Record] = []
     for id in sorted(networks):
         network = picture.get(Kind.NETWORK, id)
-        known = [it for it in picture.all(Kind.SUBNET) if isinstance(it, Subnet) and it.network_id == id]
+        known = picture.where(Kind.SUBNET, "network_id", id)
         found.extend([network] if network else [])
         found.extend(known or cloud.find(Kind.SUBNET, {"network_id": id}))
     return msgspec.structs.replace(seen, found={**seen.found, path: tuple(found)})

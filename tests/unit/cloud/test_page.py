@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from pycapo.cloud.page import Layers, Page, page_of
 from pycapo.model.marks import Mark
-from pycapo.model.records import FixedIP, FloatingIP, Network, Port, Record
+from pycapo.model.records import FixedIP, FloatingIP, Network, Port, Record, Subnet
 
 KEYS = st.sampled_from("abcdefgh")
 CHANGES = st.lists(st.dictionaries(KEYS, st.one_of(st.none(), st.integers()), max_size=4), max_size=12)
@@ -72,3 +72,11 @@ def test_floating_ips_are_found_by_port_and_networks_by_tag() -> None:
 
     assert found(page, "port_id", "p1") == found(page, "address", "203.0.113.7") == ["f1"]
     assert found(page, "tags", "vlan") == found(page, "tags", "rack-1") == ["n1"]
+
+
+def test_a_subnet_is_found_by_its_network() -> None:
+    page = page_of(
+        [Subnet(id="s1", network_id="n1", cidr="10.0.1.0/24"), Subnet(id="s2", network_id="n2", cidr="::/64")]
+    )
+
+    assert found(page, "network_id", "n1") == ["s1"]
