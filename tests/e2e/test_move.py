@@ -157,14 +157,15 @@ def finish(source: World, target: World, namespace: str) -> None:
 
 
 def settle(world: World, namespace: str, count: int) -> dict[tuple[str, str], Json]:
-    """What our objects tell once so many machines run and all of them have their NICs of the attachment."""
+    """What our objects tell once the cluster is ready, so many machines run, and all have their NICs of the attachment."""
     wait_for_machines(world, namespace, count)
 
     def settled() -> bool:
         now = told(world, namespace)
         machines = {name: it.get("addresses") for (kind, name), it in now.items() if kind == "OpenStackMachine"}
         servers = {name: it.get("addresses") for (kind, name), it in now.items() if kind == "OpenStackServer"}
-        return machines == servers and now["OpenStackNetworkAttachment", "side"].get("ready") == count
+        ready = ((now["OpenStackCluster", NAME].get("conditions") or {}).get("Ready") or {}).get("status") == "True"
+        return ready and machines == servers and now["OpenStackNetworkAttachment", "side"].get("ready") == count
 
     world.wait_for(settled, f"{count} machines have their NICs", SECONDS, namespace=namespace)
     return told(world, namespace)
