@@ -26,7 +26,7 @@ class Picture(Protocol):
         """The resources of the kind that carry the owner's mark (indexed: costs nothing however many there are)."""
 
     def where(self, kind: Kind, field: str, value: str) -> tuple[Record, ...]:
-        """Networks by "tags" (one of them), ports and floating IPs by "address", floating IPs by "port_id" (indexed)."""
+        """Networks by "tags" (one of them), subnets by "network_id", ports and floating IPs by "address", these by "port_id"."""
 
     def get(self, kind: Kind, id: str) -> Record | None:
         """One resource by id (indexed)."""

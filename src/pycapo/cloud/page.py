@@ -92,8 +92,8 @@ def words(record: Record) -> Iterator[Word]:
         case Port():
             yield from {("address", fixed.ip_address) for fixed in record.fixed_ips}
         case FloatingIP():
-            yield "address", record.floating_ip_address or ""
-            yield "port_id", record.port_id or ""
+            told = ("address", record.floating_ip_address), ("port_id", record.port_id)
+            yield from ((field, value) for field, value in told if value)
         case Subnet():
             yield "network_id", record.network_id
         case Network():
